@@ -1,2 +1,3 @@
 pub mod limits;
+pub mod model;
 pub mod protocol;
