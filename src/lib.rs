@@ -1,3 +1,5 @@
 pub mod limits;
 pub mod model;
 pub mod protocol;
+pub mod search;
+pub mod store;
