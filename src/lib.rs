@@ -1,3 +1,6 @@
+pub mod auth;
 pub mod limits;
 pub mod model;
 pub mod protocol;
+pub mod search;
+pub mod store;
