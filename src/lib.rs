@@ -1,4 +1,5 @@
 pub mod auth;
+pub mod hub;
 pub mod limits;
 pub mod model;
 pub mod protocol;

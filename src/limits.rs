@@ -55,7 +55,7 @@ pub const WEBSOCKET_READ_BUFFER_BYTES: usize = 2 * 1024;
 /// A connection must say who it is within this, else it closes with 4408.
 pub const AUTHENTICATION_DEADLINE: Duration = Duration::from_secs(10);
 /// The server pings a peer that has been silent this long.
-pub const PING_AFTER: Duration = Duration::from_secs(30);
+pub const PING_AFTER: Duration = Duration::from_secs(25);
 /// A peer silent this long is gone.
 pub const SILENT_PEER: Duration = Duration::from_secs(75);
 /// More missed messages than this in a room are answered with the newest of them and a `Gap`.

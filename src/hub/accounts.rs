@@ -38,7 +38,10 @@ impl Core {
 
     pub fn account(&self, user: UserId) -> Account {
         let user = self.state.user(user);
-        Account { user: user.public(), generation: user.generation }
+        Account {
+            user: user.public(),
+            generation: user.generation,
+        }
     }
 
     /// Whether somebody may register now: the first one always may, else nobody could run a closed server.
@@ -60,7 +63,10 @@ impl Core {
         if self.user_exists(&name) {
             return Err(user_exists(&name));
         }
-        let general = self.state.find_room(GENERAL).expect("general always exists");
+        let general = self
+            .state
+            .find_room(GENERAL)
+            .expect("general always exists");
         let announcement = self.announcement(general, RoomEvent::Joined { user: name.clone() });
         let record = UserRecord {
             display_name: name.clone(),
@@ -72,12 +78,22 @@ impl Core {
             created: self.now.millis,
         };
         let name = record.name.clone();
-        self.decide(&Event::UserCreated { user: record, announcement });
-        let id = self.state.find_user(&name).expect("the user was just created");
+        self.decide(&Event::UserCreated {
+            user: record,
+            announcement,
+        });
+        let id = self
+            .state
+            .find_user(&name)
+            .expect("the user was just created");
         let account = self.account(id);
         self.people.added(&account.user);
         self.send(Audience::Everyone, text_frame("User", &account.user));
-        let added = Added { room: GENERAL, adder: None, added: &[&name] };
+        let added = Added {
+            room: GENERAL,
+            adder: None,
+            added: &[&name],
+        };
         self.send(Audience::Room(general), text_frame("Added", &added));
         self.send_staged_message(general);
         self.log("user_created", vec![("user", name)]);
@@ -85,14 +101,26 @@ impl Core {
     }
 
     /// `old` is the hash that was verified: where it changed meanwhile, somebody else was faster.
-    pub fn set_password(&mut self, claims: &Claims, old: &str, new: String) -> Result<Account, Error> {
+    pub fn set_password(
+        &mut self,
+        claims: &Claims,
+        old: &str,
+        new: String,
+    ) -> Result<Account, Error> {
         let user = self.caller(claims)?;
         self.may_write()?;
         if self.state.user(user).password != old {
-            return Err(Error::new(Code::Forbidden, "The password was changed meanwhile. Sign in again."));
+            return Err(Error::new(
+                Code::Forbidden,
+                "The password was changed meanwhile. Sign in again.",
+            ));
         }
         let (name, generation) = (self.name(user).to_owned(), self.next_generation(user));
-        self.decide(&Event::PasswordChanged { user: name.clone(), password: new, generation });
+        self.decide(&Event::PasswordChanged {
+            user: name.clone(),
+            password: new,
+            generation,
+        });
         self.close_sockets(user, "The password was changed. Sign in again.");
         self.log("password_changed", vec![("user", name)]);
         Ok(self.account(user))
@@ -102,7 +130,10 @@ impl Core {
         let user = self.caller(claims)?;
         self.may_write()?;
         let (name, generation) = (self.name(user).to_owned(), self.next_generation(user));
-        self.decide(&Event::SignedOutEverywhere { user: name.clone(), generation });
+        self.decide(&Event::SignedOutEverywhere {
+            user: name.clone(),
+            generation,
+        });
         self.close_sockets(user, "You signed out everywhere. Sign in again.");
         self.log("signed_out_everywhere", vec![("user", name)]);
         Ok(())
@@ -114,8 +145,17 @@ impl Core {
 
     /// Their tokens are dead: nothing that still arrives on their connections counts.
     fn close_sockets(&mut self, user: UserId, reason: &'static str) {
-        self.effect(Effect::CloseUser { user, code: CLOSE_UNAUTHORIZED, reason });
-        let gone: Vec<_> = self.connections.iter().filter(|(_, s)| s.user == user).map(|(&id, _)| id).collect();
+        self.effect(Effect::CloseUser {
+            user,
+            code: CLOSE_UNAUTHORIZED,
+            reason,
+        });
+        let gone: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, s)| s.user == user)
+            .map(|(&id, _)| id)
+            .collect();
         for id in gone {
             self.connections.remove(&id);
             self.presence.closed(user);
@@ -136,7 +176,13 @@ impl Core {
             ("number", seq.to_string()),
             ("issue", issue.clone()),
         ];
-        self.decide(&Event::Report(Report { seq, name, signed_in, issue, timestamp: self.now.millis }));
+        self.decide(&Event::Report(Report {
+            seq,
+            name,
+            signed_in,
+            issue,
+            timestamp: self.now.millis,
+        }));
         self.log("report", fields);
         Ok(())
     }
@@ -150,5 +196,8 @@ impl Core {
 }
 
 pub fn user_exists(name: &str) -> Error {
-    Error::new(Code::UserExists, format!("The name {name:?} is taken. Choose another one, or sign in."))
+    Error::new(
+        Code::UserExists,
+        format!("The name {name:?} is taken. Choose another one, or sign in."),
+    )
 }

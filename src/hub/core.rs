@@ -63,7 +63,13 @@ struct Staged {
 }
 
 impl Core {
-    pub fn new(state: State, recent: Vec<RecentId>, settings: Settings, directory: Arc<Directory>, now: Now) -> Core {
+    pub fn new(
+        state: State,
+        recent: Vec<RecentId>,
+        settings: Settings,
+        directory: Arc<Directory>,
+        now: Now,
+    ) -> Core {
         Core {
             people: People::new(&state),
             state,
@@ -143,7 +149,12 @@ impl Core {
     }
 
     pub fn known_user(&self, name: &str) -> Result<UserId, Error> {
-        let unknown = || Error::new(Code::UserNotFound, format!("There is no user {}.", shown(name)));
+        let unknown = || {
+            Error::new(
+                Code::UserNotFound,
+                format!("There is no user {}.", shown(name)),
+            )
+        };
         self.state.find_user(name).ok_or_else(unknown)
     }
 
@@ -151,7 +162,12 @@ impl Core {
     pub fn room_for(&self, id: RoomId, user: UserId) -> Room {
         let room = self.state.room(id);
         let listed = room.members.len() <= limits::LISTED_MEMBERS;
-        let names = || room.members.keys().map(|&member| self.name(member).to_owned()).collect();
+        let names = || {
+            room.members
+                .keys()
+                .map(|&member| self.name(member).to_owned())
+                .collect()
+        };
         let members = (listed && (room.is_public() || room.has(user))).then(names);
         Room {
             name: room.name.clone(),
@@ -171,9 +187,10 @@ impl Core {
         if !self.settings.rate_limits {
             return None;
         }
+        let now = self.now.instant;
         Some(self.buckets.entry(user).or_insert_with(|| Buckets {
-            messages: Bucket::new(limits::MESSAGE_BURST, limits::MESSAGES_PER_SECOND),
-            typing: Bucket::new(limits::TYPING_BURST, limits::TYPING_PER_SECOND),
+            messages: Bucket::new(limits::MESSAGE_BURST, limits::MESSAGES_PER_SECOND, now),
+            typing: Bucket::new(limits::TYPING_BURST, limits::TYPING_PER_SECOND, now),
         }))
     }
 
@@ -182,9 +199,16 @@ impl Core {
     /// Nothing new is decided while the disk does not take it, or when the server stops.
     pub fn may_write(&self) -> Result<(), Error> {
         if self.stopping {
-            return Err(Error::new(Code::Overloaded, "The server is stopping. Try again when it is back."));
+            return Err(Error::new(
+                Code::Overloaded,
+                "The server is stopping. Try again when it is back.",
+            ));
         }
-        if self.storage_works { Ok(()) } else { Err(storage_failed()) }
+        if self.storage_works {
+            Ok(())
+        } else {
+            Err(storage_failed())
+        }
     }
 
     /// Makes an event true and stages its record. At most one a command.
@@ -199,8 +223,17 @@ impl Core {
             }
         };
         let place = self.state.place_of(event);
-        let append = place.zip(line).map(|((log, seq, timestamp), line)| Append { log, seq, timestamp, line });
-        self.stage_record(Record { event: name, data, append });
+        let append = place.zip(line).map(|((log, seq, timestamp), line)| Append {
+            log,
+            seq,
+            timestamp,
+            line,
+        });
+        self.stage_record(Record {
+            event: name,
+            data,
+            append,
+        });
     }
 
     /// Validation came before; an event that does not fit is a defect of ours and must not pass unseen.
@@ -235,7 +268,10 @@ impl Core {
 
     /// The message by which a room announces what happens to it.
     pub fn announcement(&self, room: RoomId, event: RoomEvent) -> Message {
-        let (name, seq) = (self.state.room(room).name.clone(), self.state.room(room).last_seq + 1);
+        let (name, seq) = (
+            self.state.room(room).name.clone(),
+            self.state.room(room).last_seq + 1,
+        );
         self.announce(name, seq, event)
     }
 
@@ -254,11 +290,23 @@ impl Core {
 
     /// What the command led to, as an entry for the journal; none where it led to nothing.
     pub fn take_entry(&mut self, reply: Option<super::effect::Reply>) -> Option<Entry<Outcome>> {
-        let Staged { record, effects, log } = std::mem::take(&mut self.staged);
+        let Staged {
+            record,
+            effects,
+            log,
+        } = std::mem::take(&mut self.staged);
         if record.is_none() && effects.is_empty() && reply.is_none() && log.is_none() {
             return None;
         }
-        Some(Entry { epoch: self.epoch, record, then: Outcome { effects, reply, log } })
+        Some(Entry {
+            epoch: self.epoch,
+            record,
+            then: Outcome {
+                effects,
+                reply,
+                log,
+            },
+        })
     }
 }
 
@@ -268,10 +316,18 @@ fn signed_out() -> Error {
 
 /// The same words for a room that does not exist and one that the caller may not know of.
 fn room_not_found(name: &str) -> Error {
-    Error::new(Code::RoomNotFound, format!("There is no room {} that you can see.", shown(name)))
+    Error::new(
+        Code::RoomNotFound,
+        format!("There is no room {} that you can see.", shown(name)),
+    )
 }
 
 /// A name in an answer, cut: it came from outside and may be long.
 fn shown(name: &str) -> String {
-    format!("{:?}", name.chars().take(limits::ROOM_NAME_CHARS).collect::<String>())
+    format!(
+        "{:?}",
+        name.chars()
+            .take(limits::ROOM_NAME_CHARS)
+            .collect::<String>()
+    )
 }

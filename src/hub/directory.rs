@@ -20,12 +20,18 @@ impl Directory {
     }
 
     pub fn reset(&self, state: &State) {
-        let rooms = state.rooms().map(|(id, room)| (fold(&room.name), id)).collect();
+        let rooms = state
+            .rooms()
+            .map(|(id, room)| (fold(&room.name), id))
+            .collect();
         *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = rooms;
     }
 
     pub fn insert(&self, name: &str, room: RoomId) {
-        self.rooms.write().unwrap_or_else(PoisonError::into_inner).insert(fold(name), room);
+        self.rooms
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(fold(name), room);
     }
 
     pub fn find(&self, name: &str) -> Option<LogId> {

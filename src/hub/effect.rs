@@ -42,19 +42,42 @@ pub type LogLine = (&'static str, Vec<(&'static str, String)>);
 
 /// One thing that the fan-out does.
 pub enum Effect {
-    Send { to: Audience, frame: Frame },
+    Send {
+        to: Audience,
+        frame: Frame,
+    },
     /// From here on the connection hears what its user and these rooms hear.
-    Open { connection: ConnectionId, user: UserId, rooms: Vec<RoomId>, receiver: Arc<dyn Receiver> },
+    Open {
+        connection: ConnectionId,
+        user: UserId,
+        rooms: Vec<RoomId>,
+        receiver: Arc<dyn Receiver>,
+    },
     /// The connection is gone.
-    Forget { connection: ConnectionId },
+    Forget {
+        connection: ConnectionId,
+    },
     /// From here on the user's connections hear the room.
-    Enter { room: RoomId, user: UserId },
+    Enter {
+        room: RoomId,
+        user: UserId,
+    },
     /// From here on they do not.
-    Exit { room: RoomId, user: UserId },
+    Exit {
+        room: RoomId,
+        user: UserId,
+    },
     /// Closes and forgets all connections of a user.
-    CloseUser { user: UserId, code: u16, reason: &'static str },
+    CloseUser {
+        user: UserId,
+        code: u16,
+        reason: &'static str,
+    },
     /// Closes everybody: the server stops.
-    CloseAll { code: u16, reason: &'static str },
+    CloseAll {
+        code: u16,
+        reason: &'static str,
+    },
 }
 
 /// Whom to tell how a command ended.
@@ -62,7 +85,10 @@ pub enum Reply {
     /// A connection's thread that waits: told whether what was decided is durable.
     Call(Box<dyn FnOnce(Result<(), Error>) + Send>),
     /// A frame's connection: its answer is among the effects; where they are void, it gets an `Error` with the `id`.
-    Frame { connection: ConnectionId, id: Option<String> },
+    Frame {
+        connection: ConnectionId,
+        id: Option<String>,
+    },
 }
 
 /// What one command led to.
@@ -80,7 +106,8 @@ impl Outcome {
     pub fn unmade(mut self, had_record: bool) -> Outcome {
         let Some(reply) = self.reply.take() else {
             if had_record {
-                self.effects.retain(|effect| matches!(effect, Effect::Forget { .. }));
+                self.effects
+                    .retain(|effect| matches!(effect, Effect::Forget { .. }));
                 self.log = None;
             }
             return self;
@@ -94,7 +121,11 @@ impl Outcome {
                 frame: error_frame(&error, id.as_deref()),
             }),
         }
-        Outcome { effects, reply: None, log: None }
+        Outcome {
+            effects,
+            reply: None,
+            log: None,
+        }
     }
 }
 

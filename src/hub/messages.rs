@@ -2,12 +2,12 @@
 
 use super::core::Core;
 use super::effect::Audience;
-use super::recent::Known;
 use super::effect::ConnectionId;
+use super::recent::Known;
 use crate::model::{Event, LogId, RoomId, UserId};
 use crate::protocol::{
-    Code, Error, Frame, Message, MessageFrame, MessageRequest, Millis, ReadPosition, RoomAndUser, Seq, fold,
-    text_frame,
+    Code, Error, Frame, Message, MessageFrame, MessageRequest, Millis, ReadPosition, RoomAndUser,
+    Seq, fold, text_frame,
 };
 use crate::store::{Append, Data, Record};
 
@@ -50,14 +50,24 @@ impl Core {
         if let Some(id) = &request.id
             && let Some((seq, timestamp)) = self.sent_before(room, user, id, looked_up)?
         {
-            return Ok(Posted { room, seq, timestamp });
+            return Ok(Posted {
+                room,
+                seq,
+                timestamp,
+            });
         }
         self.may_write()?;
         self.take_from_bucket(user)?;
         Ok(self.append_message(room, user, request))
     }
 
-    fn sent_before(&self, room: RoomId, user: UserId, id: &str, looked: LookedUp) -> Result<Option<(Seq, Millis)>, Error> {
+    fn sent_before(
+        &self,
+        room: RoomId,
+        user: UserId,
+        id: &str,
+        looked: LookedUp,
+    ) -> Result<Option<(Seq, Millis)>, Error> {
         let looked_here = looked.log == Some(LogId::Room(room));
         if let (true, Some(found)) = (looked_here, looked.found) {
             return Ok(Some(found));
@@ -67,7 +77,8 @@ impl Core {
             Known::New => Ok(None),
             Known::Stored(seq, timestamp) => Ok(Some((seq, timestamp))),
             Known::LookAgain => {
-                let message = "The server was busy with older messages. Send this again with the same id.";
+                let message =
+                    "The server was busy with older messages. Send this again with the same id.";
                 Err(Error::new(Code::Overloaded, message))
             }
         }
@@ -75,9 +86,14 @@ impl Core {
 
     fn take_from_bucket(&mut self, user: UserId) -> Result<(), Error> {
         let now = self.now.instant;
-        let Some(buckets) = self.buckets_of(user) else { return Ok(()) };
+        let Some(buckets) = self.buckets_of(user) else {
+            return Ok(());
+        };
         buckets.messages.take(now).map_err(|wait| {
-            Error::rate_limited("You are sending too fast. Wait a moment and send this again.", wait)
+            Error::rate_limited(
+                "You are sending too fast. Wait a moment and send this again.",
+                wait,
+            )
         })
     }
 
@@ -99,13 +115,32 @@ impl Core {
             self.recent.insert(room, user, id, seq, timestamp);
         }
         self.send(Audience::Room(room), line.frame().clone());
-        let append = Append { log: LogId::Room(room), seq, timestamp, line: line.clone() };
-        self.stage_record(Record { event: "Message", data: Data::Message(line), append: Some(append) });
-        Posted { room, seq, timestamp }
+        let append = Append {
+            log: LogId::Room(room),
+            seq,
+            timestamp,
+            line: line.clone(),
+        };
+        self.stage_record(Record {
+            event: "Message",
+            data: Data::Message(line),
+            append: Some(append),
+        });
+        Posted {
+            room,
+            seq,
+            timestamp,
+        }
     }
 
     /// Moves a read position forward; answers where it stands.
-    pub fn read(&mut self, user: UserId, from: ConnectionId, room: &str, seq: Seq) -> Result<(RoomId, Seq), Error> {
+    pub fn read(
+        &mut self,
+        user: UserId,
+        from: ConnectionId,
+        room: &str,
+        seq: Seq,
+    ) -> Result<(RoomId, Seq), Error> {
         let id = self.own_room(user, room)?;
         let target = self.state.room(id);
         let stands = target.members[&user];
@@ -115,8 +150,18 @@ impl Core {
         }
         self.may_write()?;
         let room = target.name.clone();
-        let frame = text_frame("Read", &ReadPosition { room: &room, seq: wanted });
-        self.decide(&Event::Read { room, user: self.name(user).to_owned(), seq: wanted });
+        let frame = text_frame(
+            "Read",
+            &ReadPosition {
+                room: &room,
+                seq: wanted,
+            },
+        );
+        self.decide(&Event::Read {
+            room,
+            user: self.name(user).to_owned(),
+            seq: wanted,
+        });
         self.send(Audience::OthersOfUser(user, from), frame);
         Ok((id, wanted))
     }
@@ -125,7 +170,10 @@ impl Core {
     pub fn typing(&mut self, user: UserId, room: &str) -> Result<(), Error> {
         let id = self.own_room(user, room)?;
         let now = self.now.instant;
-        if self.buckets_of(user).is_some_and(|buckets| buckets.typing.take(now).is_err()) {
+        if self
+            .buckets_of(user)
+            .is_some_and(|buckets| buckets.typing.take(now).is_err())
+        {
             return Ok(());
         }
         let frame: Frame = {
@@ -141,6 +189,12 @@ impl Core {
         if let Some(room) = room {
             return Ok(vec![LogId::Room(self.own_room(user, room)?)]);
         }
-        Ok(self.state.user(user).rooms.iter().map(|&room| LogId::Room(room)).collect())
+        Ok(self
+            .state
+            .user(user)
+            .rooms
+            .iter()
+            .map(|&room| LogId::Room(room))
+            .collect())
     }
 }

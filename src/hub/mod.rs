@@ -81,7 +81,12 @@ impl Hub {
     }
 
     /// `old_phc` is the hash against which the old password was verified.
-    pub fn set_password(&self, claims: &Claims, old_phc: String, new_phc: String) -> Result<Account, Error> {
+    pub fn set_password(
+        &self,
+        claims: &Claims,
+        old_phc: String,
+        new_phc: String,
+    ) -> Result<Account, Error> {
         let claims = claims.clone();
         self.ask(move |core| core.set_password(&claims, &old_phc, new_phc))
     }
@@ -94,13 +99,19 @@ impl Hub {
     /// `[Room]` as JSON: the caller's.
     pub fn rooms_of(&self, claims: &Claims) -> Result<Vec<u8>, Error> {
         let claims = claims.clone();
-        self.look(move |core| core.caller(&claims).map(|user| to_json(&core.rooms_of(user))))
+        self.look(move |core| {
+            core.caller(&claims)
+                .map(|user| to_json(&core.rooms_of(user)))
+        })
     }
 
     /// `[Room]` as JSON: the public ones.
     pub fn public_rooms(&self, claims: &Claims) -> Result<Vec<u8>, Error> {
         let claims = claims.clone();
-        self.look(move |core| core.caller(&claims).map(|user| to_json(&core.public_rooms(user))))
+        self.look(move |core| {
+            core.caller(&claims)
+                .map(|user| to_json(&core.public_rooms(user)))
+        })
     }
 
     pub fn users(&self, claims: &Claims) -> Result<UserList, Error> {
@@ -170,9 +181,9 @@ impl Hub {
 
     /// Stores a message; answers it as JSON, as it stands: a repeated one as it was stored first.
     pub fn post(&self, claims: &Claims, request: MessageRequest) -> Result<Vec<u8>, Error> {
-        let looked_up = match &request.id {
-            Some(id) => self.look_up(&self.account(claims)?.user.name, &request.room, id)?,
-            None => LookedUp::default(),
+        let looked_up = match (&request.id, self.log_of(&request.room)) {
+            (Some(id), Some(log)) => self.look_up(log, &self.account(claims)?.user.name, id)?,
+            _ => LookedUp::default(),
         };
         let new = NewMessage { request, looked_up };
         let claims = claims.clone();
@@ -180,7 +191,14 @@ impl Hub {
             let user = core.caller(&claims)?;
             core.post(user, new)
         })?;
-        self.reader.line(LogId::Room(posted.room), posted.seq)
+        let line = self.reader.line(LogId::Room(posted.room), posted.seq)?;
+        let line = line.ok_or_else(|| {
+            Error::new(
+                Code::Internal,
+                "The message is stored but cannot be read back.",
+            )
+        })?;
+        Ok(line.json().to_vec())
     }
 
     /// The log of a room that the caller may read.
@@ -240,12 +258,27 @@ impl Hub {
 
     /// Passes on a frame; what it leads to comes to the connection's receiver. Waits only while the hub's queue is
     /// full, which slows down whoever sends faster than the server decides.
-    pub fn frame(&self, connection: ConnectionId, id: Option<String>, action: UserAction, looked_up: LookedUp) {
-        self.queue.push(Command::Frame { connection, id, action, looked_up });
+    pub fn frame(
+        &self,
+        connection: ConnectionId,
+        id: Option<String>,
+        action: UserAction,
+        looked_up: LookedUp,
+    ) {
+        self.queue.push(Command::Frame {
+            connection,
+            id,
+            action,
+            looked_up,
+        });
     }
 
     /// The log and the name of a room that the connection's user may read.
-    pub fn readable_on(&self, connection: ConnectionId, room: &str) -> Result<(LogId, String), Error> {
+    pub fn readable_on(
+        &self,
+        connection: ConnectionId,
+        room: &str,
+    ) -> Result<(LogId, String), Error> {
         let room = room.to_owned();
         self.look(move |core| {
             let user = core.user_of(connection)?;
@@ -254,11 +287,13 @@ impl Hub {
         })
     }
 
+    /// The log of a room, whoever may know of it.
+    pub fn log_of(&self, room: &str) -> Option<LogId> {
+        self.directory.find(room)
+    }
+
     /// What the segments say of a message's `id`: to be done by the sender's thread, before the hub is asked.
-    pub fn look_up(&self, sender: &str, room: &str, id: &str) -> Result<LookedUp, Error> {
-        let Some(log) = self.directory.find(room) else {
-            return Ok(LookedUp::default());
-        };
+    pub fn look_up(&self, log: LogId, sender: &str, id: &str) -> Result<LookedUp, Error> {
         let found = self.reader.find_id(log, sender, id)?;
         Ok(LookedUp { log: Some(log), found: found.found, covered: found.covered })
     }
@@ -279,7 +314,12 @@ impl Hub {
                 let _ = sender.send(durable.and(decided));
             }))
         })));
-        answer.recv().unwrap_or_else(|_| Err(Error::new(Code::Overloaded, "The server is stopping. Try again later.")))
+        answer.recv().unwrap_or_else(|_| {
+            Err(Error::new(
+                Code::Overloaded,
+                "The server is stopping. Try again later.",
+            ))
+        })
     }
 
     /// As [`Hub::ask`] for what changes nothing: asked again when a failed write made the first answer void.

@@ -23,7 +23,11 @@ pub struct People {
 
 impl People {
     pub fn new(state: &State) -> People {
-        let sum = state.users().iter().map(|user| term(&user.public())).fold(0, u64::wrapping_add);
+        let sum = state
+            .users()
+            .iter()
+            .map(|user| term(&user.public()))
+            .fold(0, u64::wrapping_add);
         People { sum, json: None }
     }
 
@@ -39,10 +43,15 @@ impl People {
     pub fn list(&mut self, state: &State) -> UserList {
         let json = self.json.get_or_insert_with(|| {
             let users: Vec<User> = state.users().iter().map(|user| user.public()).collect();
-            serde_json::to_vec(&users).expect("users always serialise").into()
+            serde_json::to_vec(&users)
+                .expect("users always serialise")
+                .into()
         });
         let json = json.clone();
-        UserList { etag: self.etag(), json }
+        UserList {
+            etag: self.etag(),
+            json,
+        }
     }
 }
 

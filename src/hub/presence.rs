@@ -32,7 +32,9 @@ impl Presence {
     }
 
     pub fn closed(&mut self, user: UserId) {
-        let Some(count) = self.connections.get_mut(&user) else { return };
+        let Some(count) = self.connections.get_mut(&user) else {
+            return;
+        };
         *count -= 1;
         if *count > 0 {
             return;
@@ -56,7 +58,9 @@ impl Presence {
             let mut users: Vec<UserId> = connections.keys().copied().collect();
             users.sort_unstable();
             let mut listed = String::from("[");
-            users.into_iter().for_each(|user| push_name(&mut listed, name_of(user)));
+            users
+                .into_iter()
+                .for_each(|user| push_name(&mut listed, name_of(user)));
             listed
         });
         RawValue::from_string(format!("{listed}]")).expect("an array of strings is JSON")
@@ -105,7 +109,11 @@ mod tests {
         assert!(presence.is_online(UserId(0)));
         presence.closed(UserId(0));
         presence.closed(UserId(1));
-        assert_eq!(presence.take_changes(), (vec![], vec![UserId(0)]), "mira came and went");
+        assert_eq!(
+            presence.take_changes(),
+            (vec![], vec![UserId(0)]),
+            "mira came and went"
+        );
         assert_eq!(presence.online(name).get(), "[]");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 pub struct Queue<T> {
-    items: Mutex<Vec<T>>,
+    items: Mutex<Items<T>>,
     bound: usize,
     /// Something came, for the receiver.
     filled: Condvar,
@@ -12,16 +12,34 @@ pub struct Queue<T> {
     emptied: Condvar,
 }
 
+struct Items<T> {
+    waiting: Vec<T>,
+    /// Nobody takes any more: what comes is dropped.
+    closed: bool,
+}
+
 impl<T> Queue<T> {
     pub fn new(bound: usize) -> Queue<T> {
-        Queue { items: Mutex::new(Vec::new()), bound, filled: Condvar::new(), emptied: Condvar::new() }
+        let items = Items {
+            waiting: Vec::new(),
+            closed: false,
+        };
+        Queue {
+            items: Mutex::new(items),
+            bound,
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+        }
     }
 
     /// Waits while the queue is full.
     pub fn push(&self, item: T) {
         let mut items = self.lock();
-        while items.len() >= self.bound {
-            items = self.emptied.wait(items).unwrap_or_else(PoisonError::into_inner);
+        while items.waiting.len() >= self.bound && !items.closed {
+            items = self
+                .emptied
+                .wait(items)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         self.put(items, item);
     }
@@ -31,10 +49,13 @@ impl<T> Queue<T> {
         self.put(self.lock(), item);
     }
 
-    fn put(&self, mut items: MutexGuard<'_, Vec<T>>, item: T) {
-        items.push(item);
+    fn put(&self, mut items: MutexGuard<'_, Items<T>>, item: T) {
+        if items.closed {
+            return;
+        }
+        items.waiting.push(item);
         // The receiver takes everything at once, so only the first to come has to wake it.
-        if items.len() == 1 {
+        if items.waiting.len() == 1 {
             drop(items);
             self.filled.notify_one();
         }
@@ -44,24 +65,40 @@ impl<T> Queue<T> {
     /// is one, and otherwise waits.
     pub fn take_all(&self, taken: &mut Vec<T>, deadline: Option<Instant>) {
         let mut items = self.lock();
-        while items.is_empty() {
+        while items.waiting.is_empty() {
             let Some(deadline) = deadline else {
-                items = self.filled.wait(items).unwrap_or_else(PoisonError::into_inner);
+                items = self
+                    .filled
+                    .wait(items)
+                    .unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
             }
-            let (guard, _) = self.filled.wait_timeout(items, left).unwrap_or_else(PoisonError::into_inner);
+            let (guard, _) = self
+                .filled
+                .wait_timeout(items, left)
+                .unwrap_or_else(PoisonError::into_inner);
             items = guard;
         }
-        std::mem::swap(&mut *items, taken);
+        std::mem::swap(&mut items.waiting, taken);
         drop(items);
         self.emptied.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<T>> {
+    /// Drops what waits and what comes, so that whoever waits for an answer to it stops waiting.
+    pub fn close(&self) {
+        let mut items = self.lock();
+        items.closed = true;
+        let dropped = std::mem::take(&mut items.waiting);
+        drop(items);
+        self.emptied.notify_all();
+        drop(dropped);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Items<T>> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

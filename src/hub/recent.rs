@@ -39,18 +39,30 @@ impl RecentIds {
     pub fn new(ids: Vec<RecentId>) -> RecentIds {
         let mut recent = RecentIds::default();
         for entry in ids {
-            recent.insert(entry.room, entry.sender, &entry.id, entry.seq, entry.timestamp);
+            recent.insert(
+                entry.room,
+                entry.sender,
+                &entry.id,
+                entry.seq,
+                entry.timestamp,
+            );
         }
         recent
     }
 
     /// `covered`: the store found nothing up to this `seq`.
     pub fn find(&self, room: RoomId, sender: UserId, id: &str, covered: Seq) -> Known {
-        let Some(ids) = self.rooms.get(&room) else { return Known::New };
+        let Some(ids) = self.rooms.get(&room) else {
+            return Known::New;
+        };
         if let Some(&(seq, timestamp)) = ids.by_id.get(key(sender, id).as_str()) {
             return Known::Stored(seq, timestamp);
         }
-        if covered < ids.pruned { Known::LookAgain } else { Known::New }
+        if covered < ids.pruned {
+            Known::LookAgain
+        } else {
+            Known::New
+        }
     }
 
     pub fn insert(&mut self, room: RoomId, sender: UserId, id: &str, seq: Seq, timestamp: Millis) {
@@ -64,7 +76,9 @@ impl RecentIds {
     pub fn folded(&mut self, through: &[(LogId, Seq)]) {
         for &(log, seq) in through {
             let LogId::Room(room) = log else { continue };
-            let Some(ids) = self.rooms.get_mut(&room) else { continue };
+            let Some(ids) = self.rooms.get_mut(&room) else {
+                continue;
+            };
             ids.pruned = ids.folded;
             ids.folded = seq;
             while ids.order.front().is_some_and(|&(seq, _)| seq <= ids.pruned) {
@@ -93,7 +107,11 @@ mod tests {
         assert_eq!(recent.find(room, eva, "a", 0), Known::Stored(1, 10));
         recent.folded(&[(LogId::Room(room), 2)]);
         assert_eq!(recent.find(room, eva, "a", 0), Known::LookAgain);
-        assert_eq!(recent.find(room, eva, "a", 1), Known::New, "the store would have found it");
+        assert_eq!(
+            recent.find(room, eva, "a", 1),
+            Known::New,
+            "the store would have found it"
+        );
         assert_eq!(recent.find(room, eva, "b", 0), Known::Stored(2, 20));
         assert_eq!(recent.find(room, UserId(1), "b", 2), Known::New);
     }

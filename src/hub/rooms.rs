@@ -4,7 +4,8 @@ use super::core::Core;
 use super::effect::{Audience, Effect};
 use crate::model::{Event, GENERAL, RoomId, RoomRecord, UserId};
 use crate::protocol::{
-    Added, Code, CreateRequest, Error, Room, RoomAndUser, RoomEvent, RoomKind, check_room_name, text_frame,
+    Added, Code, CreateRequest, Error, Room, RoomAndUser, RoomEvent, RoomKind, check_room_name,
+    text_frame,
 };
 use std::collections::BTreeSet;
 
@@ -12,7 +13,10 @@ impl Core {
     /// The caller's rooms, in the order in which they were made.
     pub fn rooms_of(&self, user: UserId) -> Vec<Room> {
         let rooms = &self.state.user(user).rooms;
-        rooms.iter().map(|&room| self.room_for(room, user)).collect()
+        rooms
+            .iter()
+            .map(|&room| self.room_for(room, user))
+            .collect()
     }
 
     pub fn public_rooms(&self, user: UserId) -> Vec<Room> {
@@ -22,7 +26,11 @@ impl Core {
 
     pub fn members(&self, user: UserId, name: &str) -> Result<Vec<String>, Error> {
         let room = self.state.room(self.visible_room(user, name)?);
-        Ok(room.members.keys().map(|&member| self.name(member).to_owned()).collect())
+        Ok(room
+            .members
+            .keys()
+            .map(|&member| self.name(member).to_owned())
+            .collect())
     }
 
     pub fn create_room(&mut self, user: UserId, request: CreateRequest) -> Result<RoomId, Error> {
@@ -41,7 +49,10 @@ impl Core {
         }
         others.remove(&user);
         self.may_write()?;
-        let event = RoomEvent::Created { user: self.name(user).to_owned(), users: self.names(&others) };
+        let event = RoomEvent::Created {
+            user: self.name(user).to_owned(),
+            users: self.names(&others),
+        };
         others.insert(user);
         Ok(self.make_room(user, request.name, kind, &others, Some(event)))
     }
@@ -57,14 +68,19 @@ impl Core {
         }
         self.may_write()?;
         let name = self.free_direct_name();
-        Ok((self.make_room(user, name, RoomKind::Direct, &people, None), true))
+        Ok((
+            self.make_room(user, name, RoomKind::Direct, &people, None),
+            true,
+        ))
     }
 
     /// Direct rooms share the names of all rooms; somebody may have taken the first choice.
     fn free_direct_name(&self) -> String {
         let number = self.state.next_room().0 as usize;
         let mut names = (number..).map(|n| format!("direct-{n}"));
-        names.find(|name| self.state.find_room(name).is_none()).expect("numbers do not end")
+        names
+            .find(|name| self.state.find_room(name).is_none())
+            .expect("numbers do not end")
     }
 
     fn make_room(
@@ -77,7 +93,10 @@ impl Core {
     ) -> RoomId {
         let announcement = event.map(|event| self.announce(name.clone(), 1, event));
         let read = announcement.as_ref().map_or(0, |message| message.seq);
-        let members = people.iter().map(|&member| (self.name(member).to_owned(), read)).collect();
+        let members = people
+            .iter()
+            .map(|&member| (self.name(member).to_owned(), read))
+            .collect();
         let creator_name = self.name(creator).to_owned();
         let record = RoomRecord {
             name,
@@ -88,22 +107,44 @@ impl Core {
             last_seq: 0,
             members,
         };
-        let fields = vec![("room", record.name.clone()), ("kind", kind_word(kind)), ("creator", creator_name)];
-        self.decide(&Event::RoomCreated { room: record, announcement });
-        let id = self.state.find_room(&fields[0].1).expect("the room was just created");
+        let fields = vec![
+            ("room", record.name.clone()),
+            ("kind", kind_word(kind)),
+            ("creator", creator_name),
+        ];
+        self.decide(&Event::RoomCreated {
+            room: record,
+            announcement,
+        });
+        let id = self
+            .state
+            .find_room(&fields[0].1)
+            .expect("the room was just created");
         self.directory_insert(id);
         for &member in people {
-            self.effect(Effect::Enter { room: id, user: member });
+            self.effect(Effect::Enter {
+                room: id,
+                user: member,
+            });
             let frame = text_frame("Room", &self.room_for(id, member));
             self.send(Audience::User(member), frame);
         }
-        self.send_added(id, Some(creator), &people.iter().copied().collect::<Vec<_>>());
+        self.send_added(
+            id,
+            Some(creator),
+            &people.iter().copied().collect::<Vec<_>>(),
+        );
         self.send_staged_message(id);
         self.log("room_created", fields);
         id
     }
 
-    pub fn add_user(&mut self, user: UserId, room: &str, added: &str) -> Result<(RoomId, UserId), Error> {
+    pub fn add_user(
+        &mut self,
+        user: UserId,
+        room: &str,
+        added: &str,
+    ) -> Result<(RoomId, UserId), Error> {
         let id = self.own_room(user, room)?;
         if self.state.room(id).kind == RoomKind::Direct {
             return Err(direct_is_fixed());
@@ -115,7 +156,15 @@ impl Core {
         }
         self.may_write()?;
         let (adder, name) = (self.name(user).to_owned(), self.name(other).to_owned());
-        self.enter(id, other, Some(user), RoomEvent::Added { user: adder, users: vec![name] });
+        self.enter(
+            id,
+            other,
+            Some(user),
+            RoomEvent::Added {
+                user: adder,
+                users: vec![name],
+            },
+        );
         Ok((id, other))
     }
 
@@ -132,7 +181,11 @@ impl Core {
     fn enter(&mut self, id: RoomId, user: UserId, adder: Option<UserId>, event: RoomEvent) {
         let announcement = self.announcement(id, event);
         let (room, name) = (self.state.room(id).name.clone(), self.name(user).to_owned());
-        self.decide(&Event::MembersAdded { room: room.clone(), users: vec![name.clone()], announcement });
+        self.decide(&Event::MembersAdded {
+            room: room.clone(),
+            users: vec![name.clone()],
+            announcement,
+        });
         self.effect(Effect::Enter { room: id, user });
         let frame = text_frame("Room", &self.room_for(id, user));
         self.send(Audience::User(user), frame);
@@ -153,9 +206,24 @@ impl Core {
         }
         self.may_write()?;
         let leaver = self.name(user).to_owned();
-        let announcement = self.announcement(id, RoomEvent::Left { user: leaver.clone() });
-        self.decide(&Event::MemberLeft { room: name.clone(), user: leaver.clone(), announcement });
-        let left = text_frame("Left", &RoomAndUser { room: &name, user: &leaver });
+        let announcement = self.announcement(
+            id,
+            RoomEvent::Left {
+                user: leaver.clone(),
+            },
+        );
+        self.decide(&Event::MemberLeft {
+            room: name.clone(),
+            user: leaver.clone(),
+            announcement,
+        });
+        let left = text_frame(
+            "Left",
+            &RoomAndUser {
+                room: &name,
+                user: &leaver,
+            },
+        );
         self.send(Audience::Room(id), left);
         self.effect(Effect::Exit { room: id, user });
         self.send_staged_message(id);
@@ -167,7 +235,14 @@ impl Core {
         let frame = {
             let added: Vec<&str> = added.iter().map(|&user| self.name(user)).collect();
             let adder = adder.map(|user| self.name(user));
-            text_frame("Added", &Added { room: &self.state.room(id).name, adder, added: &added })
+            text_frame(
+                "Added",
+                &Added {
+                    room: &self.state.room(id).name,
+                    adder,
+                    added: &added,
+                },
+            )
         };
         self.send(Audience::Room(id), frame);
     }
@@ -180,7 +255,10 @@ impl Core {
     }
 
     fn names(&self, users: &BTreeSet<UserId>) -> Vec<String> {
-        users.iter().map(|&user| self.name(user).to_owned()).collect()
+        users
+            .iter()
+            .map(|&user| self.name(user).to_owned())
+            .collect()
     }
 }
 
@@ -194,10 +272,14 @@ fn kind_word(kind: RoomKind) -> String {
 }
 
 fn room_exists(name: &str) -> Error {
-    Error::new(Code::RoomExists, format!("The room name {name:?} is taken. Choose another one."))
+    Error::new(
+        Code::RoomExists,
+        format!("The room name {name:?} is taken. Choose another one."),
+    )
 }
 
 fn direct_is_fixed() -> Error {
-    let message = "A direct room belongs to the people it was made for: nobody is added and nobody leaves.";
+    let message =
+        "A direct room belongs to the people it was made for: nobody is added and nobody leaves.";
     Error::new(Code::Forbidden, message)
 }

@@ -6,8 +6,8 @@ use super::messages::{LookedUp, NewMessage};
 use crate::auth::token::Claims;
 use crate::model::{LogId, RoomId, UserId};
 use crate::protocol::{
-    AddedOne, Error, Frame, MessageAck, Presence, ReadPosition, RoomOnly, Seq, UserAction, Welcome, reply_frame,
-    text_frame,
+    AddedOne, Error, Frame, MessageAck, Presence, ReadPosition, RoomOnly, Seq, UserAction, Welcome,
+    reply_frame, text_frame,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -35,7 +35,13 @@ pub struct Missed {
 }
 
 impl Core {
-    pub fn connect(&mut self, connection: ConnectionId, claims: &Claims, since: Option<&Since>, receiver: Arc<dyn Receiver>) -> Result<Attached, Error> {
+    pub fn connect(
+        &mut self,
+        connection: ConnectionId,
+        claims: &Claims,
+        since: Option<&Since>,
+        receiver: Arc<dyn Receiver>,
+    ) -> Result<Attached, Error> {
         let user = self.caller(claims)?;
         if self.stopping {
             self.may_write()?;
@@ -44,17 +50,34 @@ impl Core {
         self.connections.insert(connection, Session { user });
         self.presence.opened(user, &name);
         let rooms: Vec<RoomId> = self.state.user(user).rooms.iter().copied().collect();
-        let missed = rooms.iter().filter_map(|&room| self.missed(user, room, since)).collect();
+        let missed = rooms
+            .iter()
+            .filter_map(|&room| self.missed(user, room, since))
+            .collect();
         let welcome = self.welcome(user);
-        self.effect(Effect::Open { connection, user, rooms, receiver });
-        Ok(Attached { user: name, welcome, missed })
+        self.effect(Effect::Open {
+            connection,
+            user,
+            rooms,
+            receiver,
+        });
+        Ok(Attached {
+            user: name,
+            welcome,
+            missed,
+        })
     }
 
     fn missed(&self, user: UserId, id: RoomId, since: Option<&Since>) -> Option<Missed> {
         let room = self.state.room(id);
         let named = |since: &Since| {
             let exact = since.get(&room.name).copied();
-            exact.or_else(|| since.iter().find(|(name, _)| self.state.find_room(name) == Some(id)).map(|(_, &seq)| seq))
+            exact.or_else(|| {
+                since
+                    .iter()
+                    .find(|(name, _)| self.state.find_room(name) == Some(id))
+                    .map(|(_, &seq)| seq)
+            })
         };
         let after = since.and_then(named).unwrap_or(room.members[&user]);
         (after < room.last_seq).then(|| Missed {
@@ -89,7 +112,11 @@ impl Core {
     /// The names of those who have a connection now, as JSON.
     pub fn online(&mut self) -> Vec<u8> {
         let state = &self.state;
-        self.presence.online(|user| &state.user(user).name).get().as_bytes().to_vec()
+        self.presence
+            .online(|user| &state.user(user).name)
+            .get()
+            .as_bytes()
+            .to_vec()
     }
 
     /// Tells everybody who came and who went since the last time.
@@ -100,12 +127,24 @@ impl Core {
         }
         let online: Vec<&str> = came.iter().map(|&user| self.name(user)).collect();
         let offline: Vec<&str> = went.iter().map(|&user| self.name(user)).collect();
-        let frame = text_frame("Presence", &Presence { online: &online, offline: &offline });
+        let frame = text_frame(
+            "Presence",
+            &Presence {
+                online: &online,
+                offline: &offline,
+            },
+        );
         self.send(Audience::Everyone, frame);
     }
 
     /// Carries out a frame; the reply goes to its connection, with its `id`.
-    pub fn frame(&mut self, connection: ConnectionId, id: Option<String>, action: UserAction, looked_up: LookedUp) -> Option<Reply> {
+    pub fn frame(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<String>,
+        action: UserAction,
+        looked_up: LookedUp,
+    ) -> Option<Reply> {
         let Some(session) = self.connections.get(&connection) else {
             return None; // Signed out meanwhile: the connection is being closed.
         };
@@ -122,17 +161,37 @@ impl Core {
         Some(Reply::Frame { connection, id })
     }
 
-    fn act(&mut self, user: UserId, from: ConnectionId, id: Option<&str>, action: UserAction, looked_up: LookedUp) -> Result<Frame, Error> {
+    fn act(
+        &mut self,
+        user: UserId,
+        from: ConnectionId,
+        id: Option<&str>,
+        action: UserAction,
+        looked_up: LookedUp,
+    ) -> Result<Frame, Error> {
         match action {
             UserAction::Message(mut request) => {
                 request.id = id.map(str::to_owned);
                 let posted = self.post(user, NewMessage { request, looked_up })?;
                 let room = &self.state.room(posted.room).name;
-                Ok(ack(&MessageAck { room, seq: posted.seq, timestamp: posted.timestamp }, id))
+                Ok(ack(
+                    &MessageAck {
+                        room,
+                        seq: posted.seq,
+                        timestamp: posted.timestamp,
+                    },
+                    id,
+                ))
             }
             UserAction::Read(request) => {
                 let (room, seq) = self.read(user, from, &request.room, request.seq)?;
-                Ok(ack(&ReadPosition { room: &self.state.room(room).name, seq }, id))
+                Ok(ack(
+                    &ReadPosition {
+                        room: &self.state.room(room).name,
+                        seq,
+                    },
+                    id,
+                ))
             }
             UserAction::Typing(request) => {
                 self.typing(user, &request.room)?;
@@ -148,11 +207,19 @@ impl Core {
             }
             UserAction::Leave(room) => {
                 let room = self.leave(user, &room)?;
-                Ok(ack(&RoomOnly { room: &self.state.room(room).name }, id))
+                Ok(ack(
+                    &RoomOnly {
+                        room: &self.state.room(room).name,
+                    },
+                    id,
+                ))
             }
             UserAction::Add { room, user: added } => {
                 let (room, added) = self.add_user(user, &room, &added)?;
-                let data = AddedOne { room: &self.state.room(room).name, added: self.name(added) };
+                let data = AddedOne {
+                    room: &self.state.room(room).name,
+                    added: self.name(added),
+                };
                 Ok(ack(&data, id))
             }
             UserAction::Report(issue) => {
@@ -164,7 +231,8 @@ impl Core {
             UserAction::ListUsers => {
                 let list = self.users();
                 let json = std::str::from_utf8(&list.json).expect("JSON is UTF-8");
-                let raw: &serde_json::value::RawValue = serde_json::from_str(json).expect("JSON is JSON");
+                let raw: &serde_json::value::RawValue =
+                    serde_json::from_str(json).expect("JSON is JSON");
                 Ok(reply_frame("List", raw, id))
             }
             UserAction::History(_) | UserAction::Hello(_) => {

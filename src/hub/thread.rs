@@ -25,10 +25,21 @@ pub(super) enum Command {
     /// A thread asks and waits.
     Call(Decide),
     /// A connection sent a frame.
-    Frame { connection: ConnectionId, id: Option<String>, action: UserAction, looked_up: LookedUp },
-    Disconnect { connection: ConnectionId },
+    Frame {
+        connection: ConnectionId,
+        id: Option<String>,
+        action: UserAction,
+        looked_up: LookedUp,
+    },
+    Disconnect {
+        connection: ConnectionId,
+    },
     /// A write failed: this is what is durable.
-    RolledBack { state: Box<State>, recent: Vec<RecentId>, epoch: u32 },
+    RolledBack {
+        state: Box<State>,
+        recent: Vec<RecentId>,
+        epoch: u32,
+    },
     /// Writing works again.
     Recovered,
     /// Segments hold these logs this far.
@@ -47,7 +58,11 @@ impl Inbox {
     }
 
     pub fn rolled_back(&self, state: State, recent: Vec<RecentId>, epoch: u32) {
-        self.0.push_now(Command::RolledBack { state: Box::new(state), recent, epoch });
+        self.0.push_now(Command::RolledBack {
+            state: Box::new(state),
+            recent,
+            epoch,
+        });
     }
 
     pub fn recovered(&self) {
@@ -89,8 +104,16 @@ impl HubThread {
             connections: Arc::new(AtomicU64::new(1)),
         };
         let core = Core::new(state, recent, settings, directory, now());
-        let worker = Worker { core, queue: queue.clone(), journal, entries: Vec::new(), presence_due: None };
-        let thread = std::thread::Builder::new().name("hub".into()).spawn(|| worker.run())?;
+        let worker = Worker {
+            core,
+            queue: queue.clone(),
+            journal,
+            entries: Vec::new(),
+            presence_due: None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("hub".into())
+            .spawn(|| worker.run())?;
         Ok((HubThread { queue, thread }, hub))
     }
 
@@ -123,6 +146,7 @@ impl Worker {
             self.announce_presence();
             self.journal.push(&mut self.entries);
             if self.core.stopping {
+                self.queue.close();
                 return self.journal;
             }
         }
@@ -131,12 +155,21 @@ impl Worker {
     fn carry_out(&mut self, command: Command) {
         let reply = match command {
             Command::Call(decide) => Some(decide(&mut self.core)),
-            Command::Frame { connection, id, action, looked_up } => self.core.frame(connection, id, action, looked_up),
+            Command::Frame {
+                connection,
+                id,
+                action,
+                looked_up,
+            } => self.core.frame(connection, id, action, looked_up),
             Command::Disconnect { connection } => {
                 self.core.disconnect(connection);
                 None
             }
-            Command::RolledBack { state, recent, epoch } => {
+            Command::RolledBack {
+                state,
+                recent,
+                epoch,
+            } => {
                 self.core.roll_back(*state, recent, epoch);
                 None
             }
@@ -150,7 +183,10 @@ impl Worker {
             }
             Command::Stop => {
                 self.core.stopping = true;
-                self.core.effect(Effect::CloseAll { code: CLOSE_GOING_AWAY, reason: "The server is stopping." });
+                self.core.effect(Effect::CloseAll {
+                    code: CLOSE_GOING_AWAY,
+                    reason: "The server is stopping.",
+                });
                 None
             }
         };
@@ -161,7 +197,9 @@ impl Worker {
         if !self.core.presence.has_changes() {
             return;
         }
-        let due = *self.presence_due.get_or_insert(self.core.now.instant + limits::PRESENCE_DELAY);
+        let due = *self
+            .presence_due
+            .get_or_insert(self.core.now.instant + limits::PRESENCE_DELAY);
         if self.core.now.instant >= due {
             self.presence_due = None;
             self.core.announce_presence();
@@ -171,6 +209,11 @@ impl Worker {
 }
 
 fn now() -> Now {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Now { millis: since_epoch.as_millis() as Millis, instant: Instant::now() }
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Now {
+        millis: since_epoch.as_millis() as Millis,
+        instant: Instant::now(),
+    }
 }
