@@ -93,6 +93,8 @@ pub const WRITER_THREADS: usize = 1_024;
 pub const JOINED_FRAMES: usize = 64;
 /// A joined send stays below this, so that one buffer serves and a socket takes it at once.
 pub const JOINED_BYTES: usize = 128 * 1024;
+/// Threads kept free for our own and for what else the user runs.
+pub const SPARE_THREADS: usize = 64;
 
 // ---- people -------------------------------------------------------------------------------------
 
