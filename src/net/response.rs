@@ -52,9 +52,15 @@ impl Answer {
     where
         B: AsRef<[u8]> + Send + 'static,
     {
-        Answer::bytes(status, body)
-            .with("Content-Type", "application/json")
-            .with("Cache-Control", "no-store")
+        Answer::revalidated_json(status, body).with("Cache-Control", "no-store")
+    }
+
+    /// JSON whose caching the caller names.
+    pub fn revalidated_json<B>(status: u16, body: B) -> Answer
+    where
+        B: AsRef<[u8]> + Send + 'static,
+    {
+        Answer::bytes(status, body).with("Content-Type", "application/json")
     }
 
     /// A body whose type and caching the caller names.
@@ -133,7 +139,7 @@ impl Answer {
             bytes: Vec::with_capacity(1024),
             fix: Some(HeadFix {
                 connection,
-                without_length: self.status() == 204,
+                status: self.status(),
             }),
         };
         let upgrade = (connection == Connection::Upgraded).then_some("websocket");
@@ -159,30 +165,34 @@ impl From<Error> for Answer {
     }
 }
 
-/// What `raw_print` cannot be told: it drops `Connection`, and gives 204 a `Content-Length` (RFC 9110, section 8.6).
+/// What `raw_print` cannot be told: it drops `Connection` and `Upgrade`, and gives 204 a length.
 struct HeadFix {
     connection: Connection,
-    without_length: bool,
+    status: u16,
 }
 
 impl HeadFix {
     /// `bytes` begins with a whole head.
     fn apply(self, bytes: &mut Vec<u8>) {
         const LENGTH: &[u8] = b"Content-Length: 0\r\n";
-        if self.without_length
+        // RFC 9110, section 8.6.
+        if self.status == 204
             && let Some(at) = bytes
                 .windows(LENGTH.len())
                 .position(|window| window == LENGTH)
         {
             bytes.drain(at..at + LENGTH.len());
         }
-        let line: &[u8] = match self.connection {
-            Connection::Kept | Connection::Upgraded => return,
-            Connection::KeptAsAsked => b"Connection: keep-alive\r\n",
-            Connection::Closed => b"Connection: close\r\n",
+        let lines: &[u8] = match (self.connection, self.status) {
+            // RFC 9110, section 15.5.22.
+            (Connection::Closed, 426) => b"Upgrade: websocket\r\nConnection: upgrade, close\r\n",
+            (_, 426) => b"Upgrade: websocket\r\nConnection: upgrade\r\n",
+            (Connection::Kept | Connection::Upgraded, _) => return,
+            (Connection::KeptAsAsked, _) => b"Connection: keep-alive\r\n",
+            (Connection::Closed, _) => b"Connection: close\r\n",
         };
         if let Some(at) = bytes.iter().position(|&byte| byte == b'\n') {
-            bytes.splice(at + 1..at + 1, line.iter().copied());
+            bytes.splice(at + 1..at + 1, lines.iter().copied());
         }
     }
 }
@@ -284,6 +294,20 @@ mod tests {
         assert!(answer.contains("\r\nUpgrade: websocket\r\n"), "{answer}");
         assert!(!answer.contains("Content-Length"), "{answer}");
         assert!(!answer.contains("Transfer-Encoding"), "{answer}");
+    }
+
+    #[test]
+    fn whoever_must_upgrade_is_told_to_what() {
+        for (connection, expected) in [
+            (Connection::Kept, "upgrade"),
+            (Connection::KeptAsAsked, "upgrade"),
+            (Connection::Closed, "upgrade, close"),
+        ] {
+            let answer = text(Answer::json(426, b"{}"), false, connection);
+            let lines = format!("\r\nUpgrade: websocket\r\nConnection: {expected}\r\n");
+            assert!(answer.contains(&lines), "{answer}");
+            assert!(answer.ends_with("\r\n\r\n{}"), "{answer}");
+        }
     }
 
     #[test]
