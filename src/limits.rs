@@ -45,6 +45,10 @@ pub const PAGE_MESSAGES_MAX: u32 = 200;
 pub const PAGE_MESSAGES_DEFAULT: u32 = 50;
 /// A search stops here and says how far back it got.
 pub const SEARCH_DEADLINE: Duration = Duration::from_secs(2);
+/// Longest text to search for.
+pub const SEARCH_QUERY_BYTES: usize = 256;
+/// Longest name under which somebody reports without signing in.
+pub const REPORTER_BYTES: usize = 128;
 
 // ---- WebSocket ----------------------------------------------------------------------------------
 
@@ -93,6 +97,8 @@ pub const WRITER_THREADS: usize = 1_024;
 pub const JOINED_FRAMES: usize = 64;
 /// A joined send stays below this, so that one buffer serves and a socket takes it at once.
 pub const JOINED_BYTES: usize = 128 * 1024;
+/// Threads kept free for our own and for what else the user runs.
+pub const SPARE_THREADS: usize = 64;
 
 // ---- people -------------------------------------------------------------------------------------
 
