@@ -38,7 +38,11 @@ impl Fanout {
             senders.push(sender);
             threads.push(thread);
         }
-        let delivery = Delivery { shards: senders, inbox, log };
+        let delivery = Delivery {
+            shards: senders,
+            inbox,
+            log,
+        };
         Ok((Fanout { threads }, delivery))
     }
 
@@ -63,7 +67,10 @@ impl Delivery {
         let mut effects = Vec::new();
         for outcome in outcomes {
             if let Some((event, fields)) = outcome.log {
-                let fields: Vec<(&str, &str)> = fields.iter().map(|(key, value)| (*key, value.as_str())).collect();
+                let fields: Vec<(&str, &str)> = fields
+                    .iter()
+                    .map(|(key, value)| (*key, value.as_str()))
+                    .collect();
                 self.log.write(event, &fields);
             }
             if let Some(Reply::Call(tell)) = outcome.reply {
@@ -88,8 +95,15 @@ impl Sink<Outcome> for Delivery {
     }
 
     fn failed(&mut self, batch: Vec<Failed<Outcome>>, message: &str) {
-        self.log.write("storage_failed", &[("entries", &batch.len().to_string()), ("reason", message)]);
-        self.deliver(batch.into_iter().map(|failed| failed.then.unmade(failed.had_record)));
+        self.log.write(
+            "storage_failed",
+            &[("entries", &batch.len().to_string()), ("reason", message)],
+        );
+        self.deliver(
+            batch
+                .into_iter()
+                .map(|failed| failed.then.unmade(failed.had_record)),
+        );
     }
 
     fn rolled_back(&mut self, state: State, recent: Vec<RecentId>, epoch: u32) {

@@ -48,26 +48,45 @@ pub struct Server {
 impl Server {
     /// Opens the data directory and the port. Fails with nothing changed where either is not to be had.
     pub fn open(config: Config) -> Result<Server, StartError> {
-        let options = Options { journal_bytes: config.journal_bytes, ..Options::default() };
+        let options = Options {
+            journal_bytes: config.journal_bytes,
+            ..Options::default()
+        };
         let opened = store::open(&config.data, options, unix_millis()).map_err(failed)?;
         let secret = store::secret(&config.data, std::env::var_os("JWT_SECRET")).map_err(failed)?;
         let log = Log::open(&config.data, config.log_bytes);
-        opened.notes.iter().for_each(|note| log.write("recovered", &[("note", note)]));
+        opened
+            .notes
+            .iter()
+            .for_each(|note| log.write("recovered", &[("note", note)]));
 
         let caps = Caps {
             total: capacity::capacity(config.max_connections, config.writer_threads, &log),
             per_address: config.max_connections_per_address,
         };
-        let listener = Listener::bind(config.listen, caps).map_err(|error| cannot_listen(config.listen, &error))?;
+        let listener = Listener::bind(config.listen, caps)
+            .map_err(|error| cannot_listen(config.listen, &error))?;
 
         let inbox = Inbox::new();
         let reader = opened.store.reader();
-        let shards = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_SHARDS));
-        let (fanout, delivery) = Fanout::start(shards, inbox.clone(), log.clone()).map_err(no_thread)?;
+        let shards =
+            std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_SHARDS));
+        let (fanout, delivery) =
+            Fanout::start(shards, inbox.clone(), log.clone()).map_err(no_thread)?;
         let journal = opened.store.start(delivery);
-        let settings = Settings { rate_limits: config.rate_limits, registration_closed: config.close_registration };
-        let (hub_thread, hub) =
-            HubThread::start(opened.state, opened.recent, settings, &inbox, journal, reader.clone()).map_err(no_thread)?;
+        let settings = Settings {
+            rate_limits: config.rate_limits,
+            registration_closed: config.close_registration,
+        };
+        let (hub_thread, hub) = HubThread::start(
+            opened.state,
+            opened.recent,
+            settings,
+            &inbox,
+            journal,
+            reader.clone(),
+        )
+        .map_err(no_thread)?;
 
         let now = Instant::now();
         let context = Context {
@@ -83,8 +102,20 @@ impl Server {
             stopper: listener.stopper(),
         };
         let address = listener.address().to_string();
-        log.write("started", &[("version", env!("CARGO_PKG_VERSION")), ("address", &address)]);
-        Ok(Server { listener: Arc::new(listener), context: Arc::new(context), hub: hub_thread, fanout, log })
+        log.write(
+            "started",
+            &[
+                ("version", env!("CARGO_PKG_VERSION")),
+                ("address", &address),
+            ],
+        );
+        Ok(Server {
+            listener: Arc::new(listener),
+            context: Arc::new(context),
+            hub: hub_thread,
+            fanout,
+            log,
+        })
     }
 
     /// The bound address, with the port that was picked.
@@ -134,7 +165,9 @@ impl Server {
             std::process::exit(1);
         };
         // Without this thread stopping is only less bounded.
-        let _ = std::thread::Builder::new().name("deadline".into()).spawn(watch);
+        let _ = std::thread::Builder::new()
+            .name("deadline".into())
+            .spawn(watch);
     }
 }
 
@@ -150,14 +183,23 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> StartError {
     use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
     let port = address.port();
     let advice = match error.kind() {
-        AddrInUse => format!("Something else uses port {port}. Stop it, or choose another one with --listen."),
-        PermissionDenied => format!("Port {port} needs more rights. Choose one above 1023 with --listen."),
-        AddrNotAvailable => "This machine does not have that address. Choose another one with --listen.".to_owned(),
+        AddrInUse => format!(
+            "Something else uses port {port}. Stop it, or choose another one with --listen."
+        ),
+        PermissionDenied => {
+            format!("Port {port} needs more rights. Choose one above 1023 with --listen.")
+        }
+        AddrNotAvailable => {
+            "This machine does not have that address. Choose another one with --listen.".to_owned()
+        }
         _ => "Choose another address with --listen.".to_owned(),
     };
     StartError(format!("Cannot listen on {address}: {error}. {advice}"))
 }
 
 fn unix_millis() -> Millis {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as Millis
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis() as Millis
 }

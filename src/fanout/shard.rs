@@ -126,7 +126,12 @@ impl Shard {
         for effect in batch {
             match effect {
                 Effect::Send { to, frame } => self.make_due(*to, frame),
-                Effect::Open { connection, user, rooms, receiver } => {
+                Effect::Open {
+                    connection,
+                    user,
+                    rooms,
+                    receiver,
+                } => {
                     if connection.0 % self.shards == self.index {
                         self.open(*connection, *user, rooms, receiver);
                     }
@@ -151,7 +156,9 @@ impl Shard {
         let (connections, round) = (&mut self.connections, &mut self.round);
         let mut heard = false;
         let mut give = |slot: Slot, unless: &dyn Fn(&Connection) -> bool| {
-            let Some(connection) = &mut connections[slot as usize] else { return };
+            let Some(connection) = &mut connections[slot as usize] else {
+                return;
+            };
             if unless(connection) {
                 return;
             }
@@ -163,16 +170,28 @@ impl Shard {
         };
         let nobody: &dyn Fn(&Connection) -> bool = &|_| false;
         match to {
-            Audience::Connection(id) => self.slots.get(&id).into_iter().for_each(|&slot| give(slot, nobody)),
+            Audience::Connection(id) => self
+                .slots
+                .get(&id)
+                .into_iter()
+                .for_each(|&slot| give(slot, nobody)),
             Audience::User(user) => {
-                self.users.get(&user).into_iter().flatten().for_each(|&slot| give(slot, nobody));
+                self.users
+                    .get(&user)
+                    .into_iter()
+                    .flatten()
+                    .for_each(|&slot| give(slot, nobody));
             }
             Audience::OthersOfUser(user, but) => {
                 let slots = self.users.get(&user).into_iter().flatten();
                 slots.for_each(|&slot| give(slot, &|connection| connection.id == but));
             }
             Audience::Room(room) => {
-                self.rooms.get(&room).into_iter().flatten().for_each(|&slot| give(slot, nobody));
+                self.rooms
+                    .get(&room)
+                    .into_iter()
+                    .flatten()
+                    .for_each(|&slot| give(slot, nobody));
             }
             Audience::OthersInRoom(room, but) => {
                 let slots = self.rooms.get(&room).into_iter().flatten();
@@ -185,7 +204,13 @@ impl Shard {
         }
     }
 
-    fn open(&mut self, id: ConnectionId, user: UserId, rooms: &[RoomId], receiver: &Arc<dyn Receiver>) {
+    fn open(
+        &mut self,
+        id: ConnectionId,
+        user: UserId,
+        rooms: &[RoomId],
+        receiver: &Arc<dyn Receiver>,
+    ) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.connections.push(None);
             (self.connections.len() - 1) as Slot
@@ -197,13 +222,23 @@ impl Shard {
         self.users.entry(user).or_default().push(slot);
         self.slots.insert(id, slot);
         let receiver = receiver.clone();
-        self.connections[slot as usize] = Some(Connection { id, user, rooms, receiver, due: Vec::new() });
+        self.connections[slot as usize] = Some(Connection {
+            id,
+            user,
+            rooms,
+            receiver,
+            due: Vec::new(),
+        });
     }
 
     fn forget(&mut self, id: ConnectionId) {
-        let Some(slot) = self.slots.remove(&id) else { return };
+        let Some(slot) = self.slots.remove(&id) else {
+            return;
+        };
         self.flush_one(slot);
-        let Some(connection) = self.connections[slot as usize].take() else { return };
+        let Some(connection) = self.connections[slot as usize].take() else {
+            return;
+        };
         for room in connection.rooms {
             remove_slot(&mut self.rooms, room, slot);
         }
@@ -236,7 +271,9 @@ impl Shard {
     fn close(&mut self, slots: &[Slot], code: u16, reason: &str) {
         for &slot in slots {
             self.flush_one(slot);
-            let Some(connection) = &self.connections[slot as usize] else { continue };
+            let Some(connection) = &self.connections[slot as usize] else {
+                continue;
+            };
             connection.receiver.close(code, reason);
             let id = connection.id;
             self.forget(id);
@@ -256,7 +293,9 @@ impl Shard {
     }
 
     fn flush_one(&mut self, slot: Slot) {
-        let Some(connection) = &mut self.connections[slot as usize] else { return };
+        let Some(connection) = &mut self.connections[slot as usize] else {
+            return;
+        };
         if connection.due.is_empty() {
             return;
         }
@@ -273,7 +312,9 @@ impl Shard {
 
 /// Removes a slot from its list, and the list with its last slot.
 fn remove_slot<K: std::hash::Hash + Eq>(lists: &mut HashMap<K, Vec<Slot>>, key: K, slot: Slot) {
-    let Some(list) = lists.get_mut(&key) else { return };
+    let Some(list) = lists.get_mut(&key) else {
+        return;
+    };
     if let Some(at) = list.iter().position(|&its| its == slot) {
         list.swap_remove(at);
     }
@@ -299,9 +340,15 @@ mod tests {
 
     impl Receiver for Ear {
         fn push(&self, frames: &[Frame], joined: &[u8]) {
-            let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.bytes().to_vec()).collect();
+            let bytes: Vec<u8> = frames
+                .iter()
+                .flat_map(|frame| frame.bytes().to_vec())
+                .collect();
             assert_eq!(bytes, joined);
-            self.0.lock().unwrap().push(String::from_utf8_lossy(joined).into_owned());
+            self.0
+                .lock()
+                .unwrap()
+                .push(String::from_utf8_lossy(joined).into_owned());
         }
 
         fn close(&self, code: u16, _reason: &str) {
@@ -314,13 +361,21 @@ mod tests {
     }
 
     fn send(to: Audience, text: &str) -> Effect {
-        Effect::Send { to, frame: frame(text) }
+        Effect::Send {
+            to,
+            frame: frame(text),
+        }
     }
 
     fn shard_with(ears: &[Arc<Ear>]) -> Shard {
         let mut shard = Shard::new(0, 1);
         for (index, ear) in ears.iter().enumerate() {
-            shard.open(ConnectionId(index as u64), UserId(index as u32 / 2), &[RoomId(0)], &(ear.clone() as _));
+            shard.open(
+                ConnectionId(index as u64),
+                UserId(index as u32 / 2),
+                &[RoomId(0)],
+                &(ear.clone() as _),
+            );
         }
         shard
     }
@@ -359,12 +414,23 @@ mod tests {
         let room = RoomId(5);
         let effects = vec![
             send(Audience::Room(room), "1"),
-            Effect::Enter { room, user: UserId(0) },
-            Effect::Enter { room, user: UserId(0) },
+            Effect::Enter {
+                room,
+                user: UserId(0),
+            },
+            Effect::Enter {
+                room,
+                user: UserId(0),
+            },
             send(Audience::Room(room), "2"),
-            Effect::Exit { room, user: UserId(0) },
+            Effect::Exit {
+                room,
+                user: UserId(0),
+            },
             send(Audience::Room(room), "3"),
-            Effect::Forget { connection: ConnectionId(0) },
+            Effect::Forget {
+                connection: ConnectionId(0),
+            },
             send(Audience::Everyone, "4"),
         ];
         round(&mut shard, effects);
@@ -377,8 +443,19 @@ mod tests {
     fn a_close_comes_behind_what_is_due() {
         let ears = ears(2);
         let mut shard = shard_with(&ears);
-        let close = Effect::CloseUser { user: UserId(0), code: 4401, reason: "" };
-        round(&mut shard, vec![send(Audience::Everyone, "a"), close, send(Audience::Everyone, "b")]);
+        let close = Effect::CloseUser {
+            user: UserId(0),
+            code: 4401,
+            reason: "",
+        };
+        round(
+            &mut shard,
+            vec![
+                send(Audience::Everyone, "a"),
+                close,
+                send(Audience::Everyone, "b"),
+            ],
+        );
         assert_eq!(ears[0].take(), ["a", "close 4401"]);
         assert!(shard.slots.is_empty() && shard.users.is_empty() && shard.rooms.is_empty());
     }
@@ -388,9 +465,17 @@ mod tests {
         let ears = ears(1);
         let mut shard = shard_with(&ears);
         let count = limits::JOINED_FRAMES * 2 + 1;
-        round(&mut shard, (0..count).map(|n| send(Audience::Everyone, &format!("{n},"))).collect());
+        round(
+            &mut shard,
+            (0..count)
+                .map(|n| send(Audience::Everyone, &format!("{n},")))
+                .collect(),
+        );
         let heard = ears[0].take();
         assert_eq!(heard.len(), 3);
-        assert_eq!(heard.concat(), (0..count).map(|n| format!("{n},")).collect::<String>());
+        assert_eq!(
+            heard.concat(),
+            (0..count).map(|n| format!("{n},")).collect::<String>()
+        );
     }
 }

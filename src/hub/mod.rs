@@ -295,7 +295,11 @@ impl Hub {
     /// What the segments say of a message's `id`: to be done by the sender's thread, before the hub is asked.
     pub fn look_up(&self, log: LogId, sender: &str, id: &str) -> Result<LookedUp, Error> {
         let found = self.reader.find_id(log, sender, id)?;
-        Ok(LookedUp { log: Some(log), found: found.found, covered: found.covered })
+        Ok(LookedUp {
+            log: Some(log),
+            found: found.found,
+            covered: found.covered,
+        })
     }
 
     // ---- asking ---------------------------------------------------------------------------------

@@ -24,15 +24,33 @@ pub struct CatchUp {
 
 impl CatchUp {
     pub fn new(reader: Reader, log: Log, first: Vec<Frame>, missed: Vec<Missed>) -> CatchUp {
-        CatchUp { reader, log, first, rooms: missed.into(), lines: None }
+        CatchUp {
+            reader,
+            log,
+            first,
+            rooms: missed.into(),
+            lines: None,
+        }
     }
 
     /// Begins the next room: with a `Gap` where too much is missing. False where there is none.
     fn next_room(&mut self, piece: &mut Vec<u8>) -> bool {
-        let Some(Missed { log, room, mut after, through }) = self.rooms.pop_front() else { return false };
+        let Some(Missed {
+            log,
+            room,
+            mut after,
+            through,
+        }) = self.rooms.pop_front()
+        else {
+            return false;
+        };
         if through - after > limits::CATCH_UP_MESSAGES {
             let first = through - limits::CATCH_UP_MESSAGES;
-            let gap = Gap { room: &room, after, before: first + 1 };
+            let gap = Gap {
+                room: &room,
+                after,
+                before: first + 1,
+            };
             piece.extend_from_slice(text_frame("Gap", &gap).bytes());
             after = first;
         }
@@ -51,7 +69,8 @@ impl Source for CatchUp {
             match self.lines.as_mut().and_then(Iterator::next) {
                 Some(Ok(line)) => piece.extend_from_slice(line.frame().frame().bytes()),
                 Some(Err(error)) => {
-                    self.log.write("catch_up_failed", &[("reason", &error.message)]);
+                    self.log
+                        .write("catch_up_failed", &[("reason", &error.message)]);
                     return Some(Err(CatchUpFailed));
                 }
                 None if self.next_room(&mut piece) => {}

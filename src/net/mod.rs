@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod capacity;
+mod catch_up;
 pub mod cors;
 mod farewell;
 pub mod http;
@@ -31,7 +32,7 @@ use crate::store::Reader;
 use listener::{Accepted, Listener, Stopper};
 use std::net::{IpAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What all connections share.
 pub struct Context {
@@ -40,6 +41,7 @@ pub struct Context {
     pub signer: Signer,
     pub hasher: Hasher,
     pub throttles: Throttles,
+    pub outboxes: Arc<outbox::Outboxes>,
     pub config: Config,
     pub log: Log,
     /// When the server started.
@@ -107,4 +109,9 @@ fn serve(accepted: Accepted, context: &Context) {
 /// Locks whatever a panic left behind: the panic ended its own connection, and must end no other.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn unix_seconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |elapsed| elapsed.as_secs())
 }

@@ -23,7 +23,12 @@ use std::time::{Duration, Instant};
 /// `MSG_DONTWAIT` of `send(2)`, where there is one.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const DO_NOT_WAIT: Option<i32> = Some(0x40);
-#[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "openbsd", target_os = "netbsd"))]
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "openbsd",
+    target_os = "netbsd"
+))]
 const DO_NOT_WAIT: Option<i32> = Some(0x80);
 #[cfg(not(any(
     target_os = "linux",
@@ -54,8 +59,17 @@ impl Outboxes {
     /// `writer_threads` asks for a thread a connection even where the system can do without.
     pub fn new(writer_threads: bool, backlog_bytes: usize) -> Outboxes {
         let direct = DO_NOT_WAIT.is_some() && !writer_threads;
-        let most_writers = if direct { limits::WRITER_THREADS } else { usize::MAX };
-        Outboxes { direct, backlog_bytes, writers: AtomicUsize::new(0), most_writers }
+        let most_writers = if direct {
+            limits::WRITER_THREADS
+        } else {
+            usize::MAX
+        };
+        Outboxes {
+            direct,
+            backlog_bytes,
+            writers: AtomicUsize::new(0),
+            most_writers,
+        }
     }
 }
 
@@ -172,7 +186,10 @@ impl Outbox {
         if queue.phase != Phase::CatchingUp {
             return;
         }
-        let missed = Missed { piece: Vec::new(), source };
+        let missed = Missed {
+            piece: Vec::new(),
+            source,
+        };
         if queue.writing || !self.shared.direct {
             queue.missed = Some(missed);
             return self.wake_writer(queue);
@@ -269,7 +286,10 @@ impl Outbox {
 
     /// What was missed cannot be read: better no connection than one with a hole.
     fn fail(&self) {
-        self.close(1011, "The server could not read what you missed. It will be tried again.");
+        self.close(
+            1011,
+            "The server could not read what you missed. It will be tried again.",
+        );
     }
 
     /// Shuts the socket and drops everything; whoever reads from it sees its end.
@@ -357,12 +377,16 @@ impl Outbox {
 
     /// Hands the socket to a thread of its own; false where none can be had.
     fn start_writer(&self) -> bool {
-        let Some(outbox) = self.this.upgrade() else { return false };
+        let Some(outbox) = self.this.upgrade() else {
+            return false;
+        };
         let counted = Counted(self.shared.clone());
         if self.shared.writers.fetch_add(1, Ordering::AcqRel) >= self.shared.most_writers {
             return false;
         }
-        let thread = std::thread::Builder::new().name("writer".into()).stack_size(limits::CONNECTION_STACK_BYTES);
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .stack_size(limits::CONNECTION_STACK_BYTES);
         let run = move || {
             let _counted = counted;
             outbox.drain();
@@ -414,7 +438,10 @@ impl Outbox {
                 self.finish_if_closing(&queue);
                 return Work::None;
             }
-            queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = self
+                .filled
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -522,5 +549,8 @@ impl Drop for Counted {
 }
 
 fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
 }

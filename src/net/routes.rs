@@ -13,10 +13,10 @@ use super::http::{Outcome, Service};
 use super::path::Target;
 use super::request::{Head, Request, length_required};
 use super::response::Answer;
+use super::unix_seconds;
 use super::{Context, assets, cors};
 use crate::auth::token::Claims;
 use crate::protocol::{self, Code, Error};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tiny_http::Method;
 
 /// First segments below which everything is the server's, and nothing the client's.
@@ -312,11 +312,6 @@ fn bare_token(value: &str) -> &str {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         _ => value,
     }
-}
-
-fn unix_seconds() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |elapsed| elapsed.as_secs())
 }
 
 impl Call<'_> {

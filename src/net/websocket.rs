@@ -7,7 +7,10 @@ use super::catch_up::CatchUp;
 use super::outbox::Outbox;
 use super::{Context, Upgraded, unix_seconds};
 use crate::auth::token::Claims;
-use crate::hub::{Attached, CLOSE_UNAUTHORIZED, ConnectionId, Hub, LookedUp, Receiver, Since, empty_ack, error_frame};
+use crate::hub::{
+    Attached, CLOSE_UNAUTHORIZED, ConnectionId, Hub, LookedUp, Receiver, Since, empty_ack,
+    error_frame,
+};
 use crate::limits;
 use crate::model::LogId;
 use crate::protocol::{
@@ -32,15 +35,28 @@ const CLOSE_AUTHENTICATION_TIMEOUT: u16 = 4408;
 
 /// Serves the socket until it closes. The upgrade has been answered.
 pub fn serve(upgraded: Upgraded, context: &Context) {
-    let Ok(outbox) = Outbox::new(upgraded.stream.clone(), context.outboxes.clone()) else { return };
-    let transport = Transport { stream: upgraded.stream, outbox: outbox.clone() };
+    let Ok(outbox) = Outbox::new(upgraded.stream.clone(), context.outboxes.clone()) else {
+        return;
+    };
+    let transport = Transport {
+        stream: upgraded.stream,
+        outbox: outbox.clone(),
+    };
     let config = WebSocketConfig::default()
         .read_buffer_size(limits::WEBSOCKET_READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_message_size(Some(limits::WEBSOCKET_MESSAGE_BYTES))
         .max_frame_size(Some(limits::WEBSOCKET_MESSAGE_BYTES));
-    let socket = WebSocket::from_partially_read(transport, upgraded.leftover, Role::Server, Some(config));
-    let mut session = Session { socket, outbox: outbox.clone(), context, end: End { outbox: outbox.clone() } };
+    let socket =
+        WebSocket::from_partially_read(transport, upgraded.leftover, Role::Server, Some(config));
+    let mut session = Session {
+        socket,
+        outbox: outbox.clone(),
+        context,
+        end: End {
+            outbox: outbox.clone(),
+        },
+    };
     let end = session.run(upgraded.token);
     session.finish(end);
 }
@@ -119,7 +135,11 @@ struct Session<'a> {
 impl Session<'_> {
     fn run(&mut self, token: Option<Claims>) -> Ending {
         let greeting = match token {
-            Some(claims) => Ok(Greeting { claims, since: None, id: None }),
+            Some(claims) => Ok(Greeting {
+                claims,
+                since: None,
+                id: None,
+            }),
             None => self.await_greeting(),
         };
         let greeting = match greeting {
@@ -127,10 +147,18 @@ impl Session<'_> {
             Err(ending) => return ending,
         };
         let hub = &self.context.hub;
-        let present = Present { hub: hub.clone(), connection: hub.new_connection() };
+        let present = Present {
+            hub: hub.clone(),
+            connection: hub.new_connection(),
+        };
         let receiver: Arc<dyn Receiver> = self.outbox.clone();
         self.outbox.hold();
-        match hub.connect(present.connection, &greeting.claims, greeting.since, receiver) {
+        match hub.connect(
+            present.connection,
+            &greeting.claims,
+            greeting.since,
+            receiver,
+        ) {
             Ok(attached) => self.live(present.connection, attached, greeting.id),
             Err(error) => {
                 self.outbox.release();
@@ -146,9 +174,15 @@ impl Session<'_> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let error = Error::new(Code::Unauthorized, "Nobody signed in on this connection. Send Hello first.");
+                let error = Error::new(
+                    Code::Unauthorized,
+                    "Nobody signed in on this connection. Send Hello first.",
+                );
                 self.outbox.send(&error_frame(&error, None));
-                return Err(Ending::Close(CLOSE_AUTHENTICATION_TIMEOUT, "Sign in sooner."));
+                return Err(Ending::Close(
+                    CLOSE_AUTHENTICATION_TIMEOUT,
+                    "Sign in sooner.",
+                ));
             }
             self.wait_at_most(left);
             match self.socket.read() {
@@ -168,8 +202,15 @@ impl Session<'_> {
             let frame = parse_client_frame(payload);
             match frame.action {
                 Ok(UserAction::Hello(hello)) => (hello.token, hello.since, frame.id),
-                Ok(_) => return Err(self.refuse_unauthorized("Send Hello with your token first.", frame.id.as_deref())),
-                Err(error) => return Err(self.refuse_unauthorized(&error.message, frame.id.as_deref())),
+                Ok(_) => {
+                    return Err(self.refuse_unauthorized(
+                        "Send Hello with your token first.",
+                        frame.id.as_deref(),
+                    ));
+                }
+                Err(error) => {
+                    return Err(self.refuse_unauthorized(&error.message, frame.id.as_deref()));
+                }
             }
         } else {
             let text = std::str::from_utf8(payload).unwrap_or_default();
@@ -177,7 +218,10 @@ impl Session<'_> {
         };
         match self.context.signer.verify(&token, unix_seconds()) {
             Ok(claims) => Ok(Greeting { claims, since, id }),
-            Err(_) => Err(self.refuse_unauthorized("The token is not good. Sign in again.", id.as_deref())),
+            Err(_) => {
+                Err(self
+                    .refuse_unauthorized("The token is not good. Sign in again.", id.as_deref()))
+            }
         }
     }
 
@@ -199,8 +243,13 @@ impl Session<'_> {
         let mut first = vec![attached.welcome];
         first.extend(id.is_some().then(|| empty_ack(id.as_deref())));
         let (reader, log) = (self.context.reader.clone(), self.context.log.clone());
-        self.outbox.catch_up(Box::new(CatchUp::new(reader, log, first, attached.missed)));
-        let mut peer = Peer { connection, user: attached.user, logs: HashMap::new() };
+        self.outbox
+            .catch_up(Box::new(CatchUp::new(reader, log, first, attached.missed)));
+        let mut peer = Peer {
+            connection,
+            user: attached.user,
+            logs: HashMap::new(),
+        };
         let mut heard = Instant::now();
         self.wait_at_most(limits::PING_AFTER);
         loop {
@@ -213,7 +262,10 @@ impl Session<'_> {
                     self.hear(&mut peer, message);
                 }
                 Err(WsError::Io(error)) if is_timeout(&error) => {
-                    let alive = self.outbox.catching_up().map_or(heard, |progress| heard.max(progress));
+                    let alive = self
+                        .outbox
+                        .catching_up()
+                        .map_or(heard, |progress| heard.max(progress));
                     // The timer may ring a little early.
                     if alive.elapsed() + Duration::from_secs(1) >= limits::SILENT_PEER {
                         return Ending::Gone;
@@ -242,16 +294,27 @@ impl Session<'_> {
     fn act(&mut self, peer: &mut Peer, payload: &[u8]) {
         let frame = parse_client_frame(payload);
         let id = frame.id.clone();
-        if let Err(error) = frame.action.and_then(|action| self.carry_out(peer, frame.id, action)) {
+        if let Err(error) = frame
+            .action
+            .and_then(|action| self.carry_out(peer, frame.id, action))
+        {
             self.outbox.send(&error_frame(&error, id.as_deref()));
         }
     }
 
-    fn carry_out(&mut self, peer: &mut Peer, id: Option<String>, action: UserAction) -> Result<(), Error> {
+    fn carry_out(
+        &mut self,
+        peer: &mut Peer,
+        id: Option<String>,
+        action: UserAction,
+    ) -> Result<(), Error> {
         let looked_up = match &action {
             UserAction::History(request) => return self.history(peer, request, id.as_deref()),
             UserAction::Hello(_) => {
-                return Err(Error::new(Code::BadRequest, "You are signed in already on this connection."));
+                return Err(Error::new(
+                    Code::BadRequest,
+                    "You are signed in already on this connection.",
+                ));
             }
             UserAction::Message(request) => {
                 request.check()?;
@@ -259,14 +322,28 @@ impl Session<'_> {
             }
             _ => LookedUp::default(),
         };
-        self.context.hub.frame(peer.connection, id, action, looked_up);
+        self.context
+            .hub
+            .frame(peer.connection, id, action, looked_up);
         Ok(())
     }
 
-    fn history(&self, peer: &Peer, request: &HistoryRequest, id: Option<&str>) -> Result<(), Error> {
+    fn history(
+        &self,
+        peer: &Peer,
+        request: &HistoryRequest,
+        id: Option<&str>,
+    ) -> Result<(), Error> {
         let limit = page_limit(request.limit)?;
-        let (log, room) = self.context.hub.readable_on(peer.connection, &request.room)?;
-        let range = PageRange { before: request.before, after: request.after, limit };
+        let (log, room) = self
+            .context
+            .hub
+            .readable_on(peer.connection, &request.room)?;
+        let range = PageRange {
+            before: request.before,
+            after: request.after,
+            limit,
+        };
         let page = self.context.reader.page(log, &range)?;
         self.outbox.send(&history_frame(&room, &page, id));
         Ok(())
@@ -300,7 +377,11 @@ impl Session<'_> {
 
     fn wait_at_most(&self, time: Duration) {
         // Zero would mean for ever; a socket that takes no timeout is gone, which the next read says.
-        let _ = self.socket.get_ref().stream.set_read_timeout(Some(time.max(Duration::from_millis(1))));
+        let _ = self
+            .socket
+            .get_ref()
+            .stream
+            .set_read_timeout(Some(time.max(Duration::from_millis(1))));
     }
 }
 
@@ -314,12 +395,21 @@ struct Peer {
 
 impl Peer {
     /// Whether a message with this `id` is in the segments already.
-    fn look_up(&mut self, hub: &Hub, request: &MessageRequest, id: Option<&str>) -> Result<LookedUp, Error> {
-        let Some(id) = id else { return Ok(LookedUp::default()) };
+    fn look_up(
+        &mut self,
+        hub: &Hub,
+        request: &MessageRequest,
+        id: Option<&str>,
+    ) -> Result<LookedUp, Error> {
+        let Some(id) = id else {
+            return Ok(LookedUp::default());
+        };
         let log = match self.logs.get(&request.room) {
             Some(&log) => log,
             None => {
-                let Some(log) = hub.log_of(&request.room) else { return Ok(LookedUp::default()) };
+                let Some(log) = hub.log_of(&request.room) else {
+                    return Ok(LookedUp::default());
+                };
                 self.logs.insert(request.room.clone(), log);
                 log
             }
@@ -338,7 +428,10 @@ pub fn page_limit(asked: Option<u64>) -> Result<u32, Error> {
     match asked {
         None => Ok(limits::PAGE_MESSAGES_DEFAULT),
         Some(limit) if (1..=most).contains(&limit) => Ok(limit as u32),
-        Some(_) => Err(Error::new(Code::BadRequest, format!("\"limit\" must be 1 to {most}."))),
+        Some(_) => Err(Error::new(
+            Code::BadRequest,
+            format!("\"limit\" must be 1 to {most}."),
+        )),
     }
 }
 
@@ -350,8 +443,17 @@ fn history_frame(room: &str, page: &crate::store::Page, id: Option<&str>) -> Fra
         more: bool,
     }
     let messages = String::from_utf8(page.messages_json()).expect("stored messages are UTF-8");
-    let messages = serde_json::value::RawValue::from_string(messages).expect("stored messages are JSON");
-    reply_frame("History", &History { room, messages: &messages, more: page.more }, id)
+    let messages =
+        serde_json::value::RawValue::from_string(messages).expect("stored messages are JSON");
+    reply_frame(
+        "History",
+        &History {
+            room,
+            messages: &messages,
+            more: page.more,
+        },
+        id,
+    )
 }
 
 /// What an error of tungstenite means for the connection.
@@ -362,11 +464,19 @@ fn ending_of(error: &WsError) -> Ending {
         }
         WsError::Utf8(_) => Ending::Close(CLOSE_NOT_UTF8, "Text must be UTF-8."),
         WsError::ConnectionClosed | WsError::AlreadyClosed | WsError::Io(_) => Ending::Gone,
-        WsError::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => Ending::Gone,
-        _ => Ending::Close(CLOSE_PROTOCOL_ERROR, "That is not how WebSocket works (RFC 6455)."),
+        WsError::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            Ending::Gone
+        }
+        _ => Ending::Close(
+            CLOSE_PROTOCOL_ERROR,
+            "That is not how WebSocket works (RFC 6455).",
+        ),
     }
 }
 
 fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
 }

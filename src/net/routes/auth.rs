@@ -2,11 +2,12 @@
 //!
 //! Checks what needs no state, keeps count of attempts, hashes on the connection's own thread, and asks the hub.
 
-use super::{Answered, Call, unix_seconds};
+use super::{Answered, Call};
 use crate::auth::throttle::WindowThrottle;
 use crate::auth::token::Claims;
 use crate::hub::Account;
 use crate::net::response::Answer;
+use crate::net::unix_seconds;
 use crate::protocol::{
     Code, CredentialsRequest, Error, PasswordRequest, SignedIn, User, check_password,
     check_user_name, fold,
