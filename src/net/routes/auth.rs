@@ -5,7 +5,7 @@
 use super::{Answered, Call};
 use crate::auth::throttle::WindowThrottle;
 use crate::auth::token::Claims;
-use crate::hub::Account;
+use crate::hub::{Account, user_exists};
 use crate::net::response::Answer;
 use crate::net::unix_seconds;
 use crate::protocol::{
@@ -29,6 +29,7 @@ pub(super) fn create_user(call: &Call<'_>) -> Answered {
     let request: CredentialsRequest = call.body()?;
     check_user_name(&request.name)?;
     check_password(&request.password)?;
+    call.context.hub.may_register()?;
     throttle(
         call,
         &call.context.throttles.accounts,
@@ -36,11 +37,7 @@ pub(super) fn create_user(call: &Call<'_>) -> Answered {
     )?;
     // A hash costs much; a name that is taken costs none. The hub asks again, for who comes at the same moment.
     if call.context.hub.account_exists(&request.name)? {
-        let why = format!(
-            "The name {:?} is taken. Choose another one, or sign in.",
-            request.name
-        );
-        return Err(Error::new(Code::UserExists, why));
+        return Err(user_exists(&request.name));
     }
     let phc = call.context.hasher.hash(&request.password)?;
     let account = call.context.hub.create_user(request.name, phc)?;
