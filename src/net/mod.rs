@@ -15,6 +15,8 @@ pub mod lan;
 pub mod listener;
 pub mod negotiation;
 pub mod outbox;
+#[cfg(test)]
+mod outbox_tests;
 pub mod path;
 pub mod request;
 pub mod response;
