@@ -5,11 +5,11 @@
 
 pub mod assets;
 pub mod capacity;
+mod catch_up;
 pub mod cors;
 mod farewell;
+mod gate;
 pub mod http;
-#[cfg(test)]
-mod http_tests;
 pub mod lan;
 pub mod listener;
 pub mod negotiation;
@@ -31,7 +31,7 @@ use crate::store::Reader;
 use listener::{Accepted, Listener, Stopper};
 use std::net::{IpAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What all connections share.
 pub struct Context {
@@ -107,4 +107,10 @@ fn serve(accepted: Accepted, context: &Context) {
 /// Locks whatever a panic left behind: the panic ended its own connection, and must end no other.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The time that tokens are issued and judged by: seconds since the Unix epoch.
+pub(crate) fn unix_seconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |elapsed| elapsed.as_secs())
 }

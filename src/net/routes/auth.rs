@@ -2,11 +2,12 @@
 //!
 //! Checks what needs no state, keeps count of attempts, hashes on the connection's own thread, and asks the hub.
 
-use super::{Answered, Call, unix_seconds};
+use super::{Answered, Call};
 use crate::auth::throttle::WindowThrottle;
 use crate::auth::token::Claims;
 use crate::hub::Account;
 use crate::net::response::Answer;
+use crate::net::unix_seconds;
 use crate::protocol::{
     Code, CredentialsRequest, Error, PasswordRequest, SignedIn, User, check_password,
     check_user_name, fold,
@@ -33,7 +34,8 @@ pub(super) fn create_user(call: &Call<'_>) -> Answered {
         &call.context.throttles.accounts,
         "new accounts from your address",
     )?;
-    // A hash costs much; a name that is taken costs none. The hub asks again, for who comes at the same moment.
+    call.context.hub.may_register()?;
+    // A hash costs much; a name that is taken costs none. The hub decides again, among those who come at once.
     if call.context.hub.account_exists(&request.name)? {
         let why = format!(
             "The name {:?} is taken. Choose another one, or sign in.",
