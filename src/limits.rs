@@ -59,7 +59,7 @@ pub const WEBSOCKET_READ_BUFFER_BYTES: usize = 2 * 1024;
 /// A connection must say who it is within this, else it closes with 4408.
 pub const AUTHENTICATION_DEADLINE: Duration = Duration::from_secs(10);
 /// The server pings a peer that has been silent this long.
-pub const PING_AFTER: Duration = Duration::from_secs(30);
+pub const PING_AFTER: Duration = Duration::from_secs(25);
 /// A peer silent this long is gone.
 pub const SILENT_PEER: Duration = Duration::from_secs(75);
 /// More missed messages than this in a room are answered with the newest of them and a `Gap`.
@@ -120,6 +120,11 @@ pub const TYPING_BURST: u32 = 10;
 pub const TYPING_PER_SECOND: u32 = 3;
 /// A token's life.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Longest token that is looked at; ours are shorter than 300 bytes, others may carry claims of their own.
+pub const TOKEN_BYTES: usize = 4 * 1024;
+/// Addresses (or pairs of address and name) that a throttle remembers; beyond it the oldest go, so that somebody with
+/// many addresses cannot fill the memory: some megabytes at most.
+pub const THROTTLE_ENTRIES: usize = 65_536;
 /// Shortest `JWT_SECRET`.
 pub const SECRET_BYTES_MIN: usize = 16;
 /// Secret generated on the first start.
@@ -151,6 +156,10 @@ pub const LOG_FLUSH: Duration = Duration::from_secs(2);
 pub const LOG_BYTES: u64 = 8 * 1024 * 1024;
 /// Rotated logs that are kept.
 pub const LOG_FILES: usize = 5;
+/// What may wait to be written to `log.txt`; beyond it lines are dropped and counted, so that nobody waits for a log.
+pub const LOG_BUFFER_BYTES: usize = 1024 * 1024;
+/// A value in `log.txt` is cut here: enough to know a report by, whose full text the store keeps.
+pub const LOG_VALUE_BYTES: usize = 2 * 1024;
 /// Everything is durable and every socket closed within this after a signal.
 pub const SHUTDOWN: Duration = Duration::from_secs(5);
 

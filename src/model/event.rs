@@ -81,6 +81,43 @@ impl Event {
         serde_json::from_str(&text)
     }
 
+    /// The two fields of a journal line: the event's name and its data as JSON.
+    pub fn encode(&self) -> (&'static str, Vec<u8>) {
+        #[derive(Deserialize)]
+        struct Line<'a> {
+            #[serde(borrow)]
+            data: &'a serde_json::value::RawValue,
+        }
+        let line = serde_json::to_vec(self).expect("events always serialise");
+        let line: Line<'_> = serde_json::from_slice(&line).expect("an event's JSON has data");
+        (self.name(), line.data.get().as_bytes().to_vec())
+    }
+
+    /// The name by which the journal knows it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::UserCreated { .. } => "UserCreated",
+            Event::PasswordChanged { .. } => "PasswordChanged",
+            Event::SignedOutEverywhere { .. } => "SignedOutEverywhere",
+            Event::RoomCreated { .. } => "RoomCreated",
+            Event::MembersAdded { .. } => "MembersAdded",
+            Event::MemberLeft { .. } => "MemberLeft",
+            Event::Message(_) => "Message",
+            Event::Read { .. } => "Read",
+            Event::Report(_) => "Report",
+        }
+    }
+
+    /// The message or report that the event adds to a log, as JSON.
+    pub fn log_json(&self) -> Option<Vec<u8>> {
+        let json = match (self, self.message()) {
+            (Event::Report(report), _) => serde_json::to_vec(report),
+            (_, Some(message)) => serde_json::to_vec(message),
+            (_, None) => return None,
+        };
+        Some(json.expect("messages and reports always serialise"))
+    }
+
     /// The message that the event puts into a room, if it does.
     pub fn message(&self) -> Option<&Message> {
         match self {
@@ -256,22 +293,25 @@ impl State {
             .ok_or_else(|| Contradiction(format!("there is no room {name:?}")))
     }
 
-    /// The line that an applied event adds to a log, for a replay; the hub has it encoded already.
-    pub fn append_of(&self, event: &Event) -> Option<Append> {
+    /// Where an applied event stands in a log: which log, at which `seq`, of when.
+    pub fn place_of(&self, event: &Event) -> Option<(LogId, Seq, Millis)> {
         if let Event::Report(report) = event {
-            return Some(Append {
-                log: LogId::Reports,
-                seq: report.seq,
-                timestamp: report.timestamp,
-                json: serde_json::to_vec(report).expect("reports always serialise"),
-            });
+            return Some((LogId::Reports, report.seq, report.timestamp));
         }
         let message = event.message()?;
+        let room = self.find_room(&message.room)?;
+        Some((LogId::Room(room), message.seq, message.timestamp))
+    }
+
+    /// The line that an applied event adds to a log, for a replay; the hub has it encoded already.
+    pub fn append_of(&self, event: &Event) -> Option<Append> {
+        let (log, seq, timestamp) = self.place_of(event)?;
+        let json = event.log_json()?;
         Some(Append {
-            log: LogId::Room(self.find_room(&message.room)?),
-            seq: message.seq,
-            timestamp: message.timestamp,
-            json: serde_json::to_vec(message).expect("messages always serialise"),
+            log,
+            seq,
+            timestamp,
+            json,
         })
     }
 

@@ -132,6 +132,13 @@ impl State {
         RoomId(self.rooms.len() as u32)
     }
 
+    /// Gives out the next `seq` of a room: what applying a message to it does, without looking it up by name.
+    pub fn advance(&mut self, room: RoomId) -> Seq {
+        let room = &mut self.rooms[room.0 as usize];
+        room.last_seq += 1;
+        room.last_seq
+    }
+
     fn insert_user(&mut self, user: User) -> UserId {
         let id = UserId(self.users.len() as u32);
         self.users_by_name.insert(fold(&user.name), id);

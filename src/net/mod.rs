@@ -40,6 +40,7 @@ pub struct Context {
     pub signer: Signer,
     pub hasher: Hasher,
     pub throttles: Throttles,
+    pub outboxes: Arc<outbox::Outboxes>,
     pub config: Config,
     pub log: Log,
     /// When the server started.
