@@ -371,3 +371,6 @@ impl Write for Sender<'_, '_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,23 @@
-//! The gate: accepts connections, counts them, and gives each a thread of its own.
+//! Accepts connections, lets those in for which there is room, and gives each a thread of its own.
 //!
-//! Owns the listening socket, the number of connections there may be, and the answer to those beyond. Never reads
-//! a request and never blocks on a client. Locks its counts only, for the length of an addition.
+//! Owns the listening socket and the answer to those who are not let in. Never reads a request, never blocks on a
+//! client, and no error ends it. Locks nothing itself.
 
-use super::lock;
+pub use super::gate::{Caps, Gate, Place};
+
+use super::farewell::Farewell;
 use super::response::Answer;
 use crate::limits::{ACCEPT_BACKLOG, CONNECTION_STACK_BYTES};
 use crate::log::Log;
 use crate::protocol::{Code, Error};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,93 +27,6 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(30);
 /// Connecting to ourselves, to wake `accept` up, may take this long.
 const WAKE_UP: Duration = Duration::from_secs(1);
-
-/// How many connections there may be at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Caps {
-    pub total: usize,
-    /// From one address; an IPv6 network of 64 bits counts as one address, loopback is exempt.
-    pub per_address: usize,
-}
-
-/// Counts connections and says whether there is room for another.
-pub struct Gate {
-    caps: Caps,
-    counts: Mutex<Counts>,
-}
-
-#[derive(Default)]
-struct Counts {
-    total: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// One connection's place behind the gate; dropping it gives the place back.
-pub struct Place {
-    gate: Arc<Gate>,
-    address: Option<IpAddr>,
-}
-
-impl Gate {
-    pub fn new(caps: Caps) -> Arc<Gate> {
-        Arc::new(Gate {
-            caps,
-            counts: Mutex::default(),
-        })
-    }
-
-    /// A place for a connection from `peer`, or `None` where there is no room.
-    pub fn enter(self: &Arc<Gate>, peer: IpAddr) -> Option<Place> {
-        let address = counted_address(peer);
-        let mut counts = lock(&self.counts);
-        if counts.total >= self.caps.total {
-            return None;
-        }
-        if let Some(address) = address {
-            let here = counts.by_address.entry(address).or_default();
-            if *here >= self.caps.per_address {
-                return None;
-            }
-            *here += 1;
-        }
-        counts.total += 1;
-        Some(Place {
-            gate: Arc::clone(self),
-            address,
-        })
-    }
-
-    /// Connections behind the gate now.
-    pub fn connections(&self) -> usize {
-        lock(&self.counts).total
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = lock(&self.gate.counts);
-        counts.total -= 1;
-        let Some(address) = self.address else { return };
-        if let Some(here) = counts.by_address.get_mut(&address) {
-            *here -= 1;
-            if *here == 0 {
-                counts.by_address.remove(&address);
-            }
-        }
-    }
-}
-
-/// The address under which a peer is counted; none for loopback. A household or an attacker has a whole /64 of IPv6.
-fn counted_address(peer: IpAddr) -> Option<IpAddr> {
-    match peer.to_canonical() {
-        address if address.is_loopback() => None,
-        IpAddr::V6(address) => {
-            let network = address.to_bits() & !u128::from(u64::MAX);
-            Some(Ipv6Addr::from_bits(network).into())
-        }
-        address => Some(address),
-    }
-}
 
 /// A connection that was let in.
 pub struct Accepted {
@@ -191,7 +105,7 @@ impl Listener {
             gate: &self.gate,
             log,
             serve: Arc::new(serve),
-            farewell: super::farewell::Farewell::start(),
+            farewell: Farewell::start(),
             spare: spare_descriptor(),
             refusals: Complaint::default(),
             failures: Complaint::default(),
@@ -245,7 +159,7 @@ struct Doorway<'a, F> {
     gate: &'a Arc<Gate>,
     log: &'a Log,
     serve: Arc<F>,
-    farewell: super::farewell::Farewell,
+    farewell: Farewell,
     spare: Option<UdpSocket>,
     refusals: Complaint,
     failures: Complaint,
@@ -388,139 +302,4 @@ impl Complaint {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Read;
-    use std::sync::mpsc;
-
-    const CAPS: Caps = Caps {
-        total: 3,
-        per_address: 2,
-    };
-
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn one_address_has_its_share_and_gives_it_back() {
-        let gate = Gate::new(CAPS);
-        let first = gate.enter(address("192.0.2.1")).unwrap();
-        let second = gate.enter(address("::ffff:192.0.2.1")).unwrap();
-        assert!(
-            gate.enter(address("192.0.2.1")).is_none(),
-            "a third from one address"
-        );
-        let third = gate.enter(address("192.0.2.2")).unwrap();
-        assert!(
-            gate.enter(address("192.0.2.3")).is_none(),
-            "a fourth in all"
-        );
-        assert_eq!(gate.connections(), 3);
-        drop((first, second, third));
-        assert_eq!(gate.connections(), 0);
-        assert!(lock(&gate.counts).by_address.is_empty());
-    }
-
-    #[test]
-    fn a_network_of_64_bits_is_one_address_and_loopback_is_none() {
-        let gate = Gate::new(Caps {
-            total: 9,
-            per_address: 1,
-        });
-        let _first = gate.enter(address("2001:db8:1:2::1")).unwrap();
-        assert!(gate.enter(address("2001:db8:1:2:ffff::9")).is_none());
-        let _other = gate.enter(address("2001:db8:1:3::1")).unwrap();
-        let _loopback: Vec<_> = ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"]
-            .map(|text| gate.enter(address(text)).unwrap())
-            .into();
-    }
-
-    /// Runs a listener until its stopper is called; `serve` as in [`Listener::run`].
-    fn start(
-        caps: Caps,
-        serve: impl Fn(Accepted) + Send + Sync + 'static,
-    ) -> (Arc<Listener>, thread::JoinHandle<()>) {
-        let listener = Arc::new(Listener::bind("127.0.0.1:0".parse().unwrap(), caps).unwrap());
-        let running = Arc::clone(&listener);
-        let handle = thread::spawn(move || running.run(&Log::discard(), serve));
-        (listener, handle)
-    }
-
-    fn read_all(mut stream: &TcpStream) -> String {
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        text
-    }
-
-    #[test]
-    fn beyond_the_cap_the_answer_is_503_and_a_freed_place_is_used_again() {
-        let (entered, entries) = mpsc::channel();
-        let (listener, handle) = start(
-            Caps {
-                total: 1,
-                per_address: 1,
-            },
-            move |accepted| {
-                entered.send(()).unwrap();
-                read_all(&accepted.stream);
-                drop(accepted);
-                entered.send(()).unwrap();
-            },
-        );
-        let first = TcpStream::connect(listener.address()).unwrap();
-        entries.recv().unwrap();
-        let second = TcpStream::connect(listener.address()).unwrap();
-        let answer = read_all(&second);
-        assert!(
-            answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
-            "{answer}"
-        );
-        assert!(answer.contains("Connection: close\r\n"), "{answer}");
-        assert!(answer.contains(r#"{"code":"overloaded","#), "{answer}");
-        first.shutdown(Shutdown::Write).unwrap();
-        entries.recv().unwrap();
-        let third = TcpStream::connect(listener.address()).unwrap();
-        entries.recv().unwrap();
-        drop(third);
-        listener.stopper().stop();
-        handle.join().unwrap();
-    }
-
-    #[test]
-    fn a_panic_ends_its_connection_only_and_gives_its_place_back() {
-        let (listener, handle) = start(CAPS, |accepted| {
-            let mut first = [0];
-            (&*accepted.stream).read_exact(&mut first).unwrap();
-            assert_ne!(first[0], b'!', "this connection asks for a panic");
-            (&*accepted.stream).write_all(&first).unwrap();
-        });
-        let mut bad = TcpStream::connect(listener.address()).unwrap();
-        bad.write_all(b"!").unwrap();
-        assert_eq!(read_all(&bad), "");
-        let mut good = TcpStream::connect(listener.address()).unwrap();
-        good.write_all(b"a").unwrap();
-        assert_eq!(read_all(&good), "a");
-        listener.stopper().stop();
-        handle.join().unwrap();
-    }
-
-    #[test]
-    fn stopping_twice_is_once_and_nobody_is_let_in_afterwards() {
-        let (listener, handle) = start(CAPS, |_| ());
-        listener.stopper().stop();
-        listener.stopper().stop();
-        handle.join().unwrap();
-        assert!(listener.stopper().is_stopping());
-        assert_eq!(listener.gate().connections(), 0);
-    }
-
-    #[test]
-    fn the_same_trouble_is_told_now_and_then() {
-        let start = Instant::now();
-        let mut complaint = Complaint::default();
-        assert_eq!(complaint.due(start), Some(1));
-        assert_eq!(complaint.due(start + Duration::from_secs(1)), None);
-        assert_eq!(complaint.due(start + COMPLAINT_INTERVAL), Some(2));
-    }
-}
+mod tests;

@@ -8,9 +8,8 @@ pub mod capacity;
 mod catch_up;
 pub mod cors;
 mod farewell;
+mod gate;
 pub mod http;
-#[cfg(test)]
-mod http_tests;
 pub mod lan;
 pub mod listener;
 pub mod negotiation;
@@ -113,6 +112,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The time that tokens are issued and judged by: seconds since the Unix epoch.
 pub(crate) fn unix_seconds() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |elapsed| elapsed.as_secs())

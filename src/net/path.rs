@@ -92,7 +92,8 @@ impl Query<'_> {
 
 /// `None` for a bad escape or bytes that are not UTF-8. In a `form` a plus is a space.
 fn decode(text: &str, form: bool) -> Option<Cow<'_, str>> {
-    if !text.contains('%') && !(form && text.contains('+')) {
+    let escaped = |c: char| c == '%' || (form && c == '+');
+    if !text.contains(escaped) {
         return Some(Cow::Borrowed(text));
     }
     let mut decoded = Vec::with_capacity(text.len());

@@ -35,7 +35,8 @@ pub(super) fn create_user(call: &Call<'_>) -> Answered {
         &call.context.throttles.accounts,
         "new accounts from your address",
     )?;
-    // A hash costs much; a name that is taken costs none. The hub asks again, for who comes at the same moment.
+    call.context.hub.may_register()?;
+    // A hash costs much; a name that is taken costs none. The hub decides again, among those who come at once.
     if call.context.hub.account_exists(&request.name)? {
         return Err(user_exists(&request.name));
     }

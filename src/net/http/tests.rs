@@ -1,11 +1,7 @@
 //! Requests over a real socket, against a service that tells what it saw.
 
-use super::http::{Outcome, Service, serve};
-use super::request::{Head, Request};
-use super::response::Answer;
-use crate::protocol::Error;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use super::*;
+use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
 
 /// Answers with method, target and body; `/upgrade` upgrades, `/close` closes.
