@@ -80,7 +80,7 @@ pub const SPARE_DESCRIPTORS: usize = 48;
 /// A thread's memory maps: stack, its guard, the signal stack and its guard.
 pub const MAPS_PER_THREAD: usize = 4;
 /// Memory maps kept free for the allocator, the executable and our own threads.
-pub const SPARE_MAPS: usize = 2_048;
+pub const SPARE_MAPS: usize = 1_024;
 /// Stack of a connection's thread. Nothing recursive runs on it. Unoptimised code needs more.
 pub const CONNECTION_STACK_BYTES: usize = if cfg!(debug_assertions) {
     256 * 1024
@@ -91,7 +91,7 @@ pub const CONNECTION_STACK_BYTES: usize = if cfg!(debug_assertions) {
 pub const BACKLOG_BYTES: usize = 4 * 1024 * 1024;
 /// How long a connection may be behind before it is cut.
 pub const BACKLOG_AGE: Duration = Duration::from_secs(30);
-/// Most writer threads at once; a connection that falls behind beyond that is cut.
+/// Most writer threads at once; a connection that falls behind beyond that waits for one to end.
 pub const WRITER_THREADS: usize = 1_024;
 /// Most frames that are joined into one send.
 pub const JOINED_FRAMES: usize = 64;

@@ -53,6 +53,8 @@ pub struct Outboxes {
     /// Writer threads that run now.
     writers: AtomicUsize,
     most_writers: usize,
+    /// Who is behind while there are no more writers to be had.
+    waiting: Mutex<VecDeque<Weak<Outbox>>>,
 }
 
 impl Outboxes {
@@ -69,6 +71,7 @@ impl Outboxes {
             backlog_bytes,
             writers: AtomicUsize::new(0),
             most_writers,
+            waiting: Mutex::default(),
         }
     }
 }
