@@ -14,8 +14,50 @@ export class Connection {
   /** The server has been updated since the page was loaded: offer a reload. */
   updateAvailable: boolean = $state(false);
 
+  readonly #retry: () => void;
+  readonly #now: () => number;
+
+  constructor(retry: () => void, now: () => number) {
+    this.#retry = retry;
+    this.#now = now;
+  }
+
   /** Tries at once instead of at `retryAt`. */
   retryNow(): void {
-    throw new Error('skeleton');
+    this.#retry();
+  }
+
+  /** The link stands, or does not. */
+  up(up: boolean): void {
+    if (up) {
+      this.status = 'online';
+      this.offlineSince = null;
+      this.retryAt = null;
+    } else {
+      if (this.status === 'online') this.status = 'offline';
+      this.offlineSince ??= this.#now();
+    }
+  }
+
+  /** The next attempt is due then. The first one that fails ends `connecting`: there is something to tell. */
+  waiting(until: number | null): void {
+    this.retryAt = until;
+    if (until !== null && this.status === 'connecting') {
+      this.status = 'offline';
+      this.offlineSince ??= this.#now();
+    }
+  }
+
+  /** The server told its version. The page came from the version that was told first. */
+  told(version: string): void {
+    if (this.serverVersion !== '' && version !== this.serverVersion) this.updateAvailable = true;
+    this.serverVersion = version;
+  }
+
+  /** Nobody is signed in: there is no link to tell of. */
+  reset(): void {
+    this.status = 'connecting';
+    this.offlineSince = null;
+    this.retryAt = null;
   }
 }

@@ -15,6 +15,8 @@ export interface Channel {
 export interface AddressBar {
   /** The path, percent-encoded. */
   path(): string;
+  /** Scheme, host and port. */
+  origin(): string;
   state(): unknown;
   push(path: string, state: unknown): void;
   replace(path: string, state: unknown): void;
@@ -106,6 +108,7 @@ export function browserPlatform(): Platform {
     events: pageEvents(),
     addressBar: {
       path: () => location.pathname,
+      origin: () => location.origin,
       state: () => history.state as unknown,
       push: (path, state) => history.pushState(state, '', path),
       replace: (path, state) => history.replaceState(state, '', path),

@@ -1,5 +1,8 @@
 // Owns: the problems that people reported, for the admin. Never shown to anybody else.
+import { errorText, type Api } from '../wire/api';
 import type { Report } from '../wire/protocol';
+
+const PAGE = 50;
 
 export class Reports {
   /** Newest first. */
@@ -9,13 +12,47 @@ export class Reports {
   /** Where `state` is `failed`: why, in words. */
   error: string = $state('');
 
+  readonly #api: Pick<Api, 'reports'>;
+  #turn = 0;
+
+  constructor(api: Pick<Api, 'reports'>) {
+    this.#api = api;
+  }
+
   /** Loads the newest. */
   load(): Promise<void> {
-    throw new Error('skeleton');
+    return this.#fetch(null);
   }
 
   /** Loads the page before the oldest here. */
-  loadMore(): Promise<void> {
-    throw new Error('skeleton');
+  async loadMore(): Promise<void> {
+    const oldest = this.items.at(-1);
+    if (oldest && this.state !== 'loading') await this.#fetch(oldest.seq);
+  }
+
+  /** Nobody is signed in any more. */
+  clear(): void {
+    this.#turn++;
+    this.items = [];
+    this.more = false;
+    this.state = 'idle';
+  }
+
+  async #fetch(before: number | null): Promise<void> {
+    const turn = ++this.#turn;
+    this.state = 'loading';
+    try {
+      const page = await this.#api.reports(before, PAGE);
+      if (turn !== this.#turn) return;
+      // Pages are oldest first, as history is.
+      const older = page.messages.sort((a, b) => b.seq - a.seq);
+      this.items = before === null ? older : [...this.items, ...older];
+      this.more = page.more;
+      this.state = 'done';
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      this.error = errorText(error);
+      this.state = 'failed';
+    }
   }
 }

@@ -1,5 +1,9 @@
 // Owns: one search and its results. Never changes the timeline: the interface opens a hit with `rooms.open(room, seq)`.
+import { errorText, type Api } from '../wire/api';
 import type { Message } from '../wire/protocol';
+
+/** Hits that are asked for. */
+const HITS = 50;
 
 export class Search {
   /** What was searched for last. */
@@ -16,12 +20,43 @@ export class Search {
   /** Where `state` is `failed`: why, in words. */
   error: string = $state('');
 
+  readonly #api: Pick<Api, 'search'>;
+  #turn = 0;
+
+  constructor(api: Pick<Api, 'search'>) {
+    this.#api = api;
+  }
+
   /** Searches; a later call replaces an earlier one. Empty text clears. */
-  query(text: string, room: string | null = null): Promise<void> {
-    throw new Error(`skeleton ${text} ${room}`);
+  async query(text: string, room: string | null = null): Promise<void> {
+    this.clear();
+    if (text.trim() === '') return;
+    const turn = this.#turn;
+    this.text = text;
+    this.room = room;
+    this.state = 'searching';
+    try {
+      const page = await this.#api.search(text, room, HITS);
+      if (turn !== this.#turn) return;
+      this.results = page.messages;
+      this.more = page.more;
+      this.searchedBackTo = page.complete === false ? (page.searched_back_to ?? null) : null;
+      this.state = 'done';
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      this.error = errorText(error);
+      this.state = 'failed';
+    }
   }
 
   clear(): void {
-    throw new Error('skeleton');
+    this.#turn++;
+    this.text = '';
+    this.room = null;
+    this.state = 'idle';
+    this.results = [];
+    this.more = false;
+    this.searchedBackTo = null;
+    this.error = '';
   }
 }

@@ -25,6 +25,8 @@ export interface Room {
   read_seq: number;
   created: number;
   creator: string;
+  /** When the newest message came; servers may leave it out. */
+  last_timestamp?: number;
 }
 
 /** What a message from `Server` announces; the message's content says the same in English. */
@@ -176,6 +178,8 @@ export const GENERAL_ROOM = 'general';
 export const LIMITS = {
   /** Bytes of UTF-8 in one message. */
   contentBytes: 16_384,
+  /** Bytes of JSON that a frame may spend on its content: 64 KiB less the room's name, the id and the rest. */
+  frameBytes: 64 * 1024 - 1024,
   /** Characters in a user's name. */
   userNameLength: 32,
   /** Characters in a room's name. */
