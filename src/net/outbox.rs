@@ -377,9 +377,9 @@ impl Outbox {
         }
         queue.writing = true;
         drop(queue);
-        match Place::take_or_wait(&self.shared, &self.this) {
-            Some(place) if !self.start_writer(place) => self.cut(),
-            _ => {}
+        let place = Place::take_or_wait(&self.shared, &self.this);
+        if place.is_some_and(|place| !self.start_writer(place)) {
+            self.cut();
         }
     }
 
