@@ -320,18 +320,18 @@ fn searching() {
     );
     assert_eq!(
         found(&ann, &format!("q={}", encode("žluťoučký KŮŇ"))),
-        [second.clone()]
+        [second.as_str()]
     );
-    assert_eq!(found(&ann, "q=quick%20BROWN"), [first.clone()]);
+    assert_eq!(found(&ann, "q=quick%20BROWN"), [first.as_str()]);
     assert_eq!(
         found(&ann, "q=quick+brown"),
-        [first.clone()],
+        [first.as_str()],
         "a form's plus is a space"
     );
     for part in ["100% +", "\"quoted\"", "\\ line", "line\nbreak", "ZZYing"] {
         assert_eq!(
             found(&ann, &format!("q={}", encode(part))),
-            [third.clone()],
+            [third.as_str()],
             "{part:?}"
         );
     }

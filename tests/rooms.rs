@@ -97,7 +97,7 @@ fn names_of_rooms() {
         .get(&server, "/chat/members/MY%20OWN%20plans")
         .send()
         .ok(200);
-    assert_eq!(names(&answer), [ann.name.clone()]);
+    assert_eq!(names(&answer), [ann.name.as_str()]);
     let message = ann.say(&server, "MY OWN PLANS", "found whatever the case");
     assert_eq!(message["room"], "my own plans", "answered as first written");
 }
@@ -221,7 +221,7 @@ fn direct_rooms_are_one_for_each_set_of_people() {
     let same = direct(&ann, &format!("{}/{}", eva.name, ben.name)).ok(200);
     assert_eq!(same["name"], three["name"]);
     let notes = direct(&ann, &ann.name).ok(201);
-    assert_eq!(names(&notes["members"]), [ann.name.clone()]);
+    assert_eq!(names(&notes["members"]), [ann.name.as_str()]);
     assert_eq!(direct(&ann, &ann.name).ok(200)["name"], notes["name"]);
     direct(&ann, "nobody-at-all").refused(404, "user_not_found");
     let name = first["name"].as_str().unwrap();
@@ -236,7 +236,7 @@ fn notes_to_oneself_need_no_name() {
     let ann = register(&server, "ann");
     let notes = ann.post(&server, "/chat/direct").send();
     assert!(matches!(notes.status, 200 | 201), "{}", notes.text());
-    assert_eq!(names(&notes.json()["members"]), [ann.name.clone()]);
+    assert_eq!(names(&notes.json()["members"]), [ann.name.as_str()]);
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn leaving() {
     assert_eq!(history["messages"][1]["sender"], "Server");
     assert_eq!(
         names(&ann.room(&server, &name).unwrap()["members"]),
-        [ann.name.clone()]
+        [ann.name.as_str()]
     );
     leave(&ann, "no-such-room-at-all").refused(404, "room_not_found");
     let back = ben
@@ -504,7 +504,7 @@ fn who_is_online() {
     drop(first);
     bens.close();
     until("Ben's absence", || {
-        (online() == [ann.name.clone()]).then_some(())
+        (online() == [ann.name.as_str()]).then_some(())
     });
     second.close();
     until("Ann's absence", || online().is_empty().then_some(()));

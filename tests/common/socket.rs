@@ -165,8 +165,13 @@ impl Socket {
         self.reply(&id)
     }
 
-    /// Reads until the answer to this id; other frames wait in the inbox.
+    /// The answer to this id, whether it has come or is to come; other frames wait in the inbox.
     pub fn reply(&mut self, id: &str) -> (String, Value) {
+        if let Some(at) = self.inbox.iter().position(|frame| frame["id"] == id) {
+            let mut frame = self.inbox.remove(at).expect("it was found");
+            let action = frame["action"].as_str().expect("an action").to_owned();
+            return (action, frame["data"].take());
+        }
         loop {
             match self.read() {
                 Event::Closed(code) => panic!("closed before the answer: {code:?}"),
@@ -176,6 +181,33 @@ impl Socket {
                 }
                 Event::Frame(frame) if self.is_noise(&frame) => {}
                 Event::Frame(frame) => self.inbox.push_back(frame),
+            }
+        }
+    }
+
+    /// Sends a frame with an id of its own; answers its answer, or none where the connection ends first.
+    pub fn try_request(&mut self, frame: Value) -> Option<Value> {
+        let id = frame["id"].clone();
+        self.socket.send(Message::text(frame.to_string())).ok()?;
+        loop {
+            match self.read() {
+                Event::Closed(_) => return None,
+                Event::Frame(frame) if frame["id"] == id => return Some(frame),
+                Event::Frame(_) => {}
+            }
+        }
+    }
+
+    /// Reads on until the server closes; answers the ids that were acked before, and the code.
+    pub fn acks_until_close(&mut self) -> (Vec<String>, Option<u16>) {
+        let mut acked = Vec::new();
+        loop {
+            match self.event() {
+                Event::Closed(code) => return (acked, code),
+                Event::Frame(frame) if frame["action"] == "Ack" => {
+                    acked.extend(frame["id"].as_str().map(str::to_owned));
+                }
+                Event::Frame(_) => {}
             }
         }
     }
