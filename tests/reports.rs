@@ -156,6 +156,39 @@ fn the_log_is_flushed_while_running() {
 }
 
 #[test]
+fn the_log_is_rotated() {
+    let server = Launch::new().with("--log-bytes", "8192").start();
+    for number in 0..200 {
+        let body = json!({"name": format!("reporter-{number}"), "issue": "x".repeat(100)});
+        report(&server, body).ok(200);
+    }
+    assert_eq!(server.stop().code(), Some(0));
+    let mut logs: Vec<_> = std::fs::read_dir(&server.data)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("log")
+        })
+        .collect();
+    logs.sort();
+    assert!((3..=8).contains(&logs.len()), "{logs:?}");
+    for log in &logs {
+        let text = std::fs::read_to_string(log).unwrap();
+        assert!(text.len() < 3 * 8192, "{}: {}", log.display(), text.len());
+        assert!(text.ends_with('\n'), "{}", log.display());
+        assert!(text.lines().all(has_time), "{}", log.display());
+    }
+    assert!(
+        server.log().contains("reporter-199"),
+        "the newest is in log.txt"
+    );
+}
+
+#[test]
 fn nothing_secret_is_in_the_log() {
     let server = Server::start();
     let password = "a-password-to-look-for";

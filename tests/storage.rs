@@ -202,10 +202,6 @@ fn restarts_change_nothing() {
     }
     let message = ann.say(&server, &rooms[0], "and on");
     assert_eq!(message["seq"], 22);
-    assert_eq!(
-        server.get("/auth/checkuser/ANN").send().ok(200)["exists"],
-        false
-    );
 }
 
 #[test]
@@ -363,9 +359,8 @@ fn jwt_secret() {
     let launch = Launch::new().environment("JWT_SECRET", std::ffi::OsStr::from_bytes(&key));
     let server = launch.start();
     let ann = register(&server, "ann");
-    let (header, claims) = token::parts(&ann.token);
-    let signed = token::sign(&header, &claims, &key);
-    assert_eq!(signed, ann.token);
+    let (signed, _) = ann.token.rsplit_once('.').unwrap();
+    assert_eq!(token::with_signature(signed, &key), ann.token);
     drop(server);
     let server = launch.start();
     assert_eq!(ann.get(&server, "/auth/me").send().status, 200);

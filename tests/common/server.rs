@@ -82,6 +82,18 @@ impl Launch {
     }
 
     pub fn start(&self) -> Server {
+        match self.launch() {
+            Ok(server) => server,
+            Err(said) => panic!("the server did not get ready: {said}"),
+        }
+    }
+
+    /// None where it refuses to start.
+    pub fn try_start(&self) -> Option<Server> {
+        self.launch().ok()
+    }
+
+    fn launch(&self) -> Result<Server, String> {
         let stderr = self.home.path().join("stderr.txt");
         let mut child = self
             .command()
@@ -101,16 +113,16 @@ impl Launch {
             let _ = child.kill();
             let status = child.wait();
             let said = std::fs::read_to_string(&stderr).unwrap_or_default();
-            panic!("the server did not get ready: {first:?}, {status:?}\n{said}");
+            return Err(format!("{first:?}, {status:?}\n{said}"));
         };
-        Server {
+        Ok(Server {
             child: Mutex::new(child),
             address,
             lines: Mutex::new(lines),
             data: self.data.clone(),
             stderr,
             _home: Arc::clone(&self.home),
-        }
+        })
     }
 
     /// Runs to the end: for starts that must fail. Kills what keeps running.
