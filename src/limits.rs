@@ -45,6 +45,10 @@ pub const PAGE_MESSAGES_MAX: u32 = 200;
 pub const PAGE_MESSAGES_DEFAULT: u32 = 50;
 /// A search stops here and says how far back it got.
 pub const SEARCH_DEADLINE: Duration = Duration::from_secs(2);
+/// Longest text to search for.
+pub const SEARCH_QUERY_BYTES: usize = 256;
+/// Longest name under which somebody reports without signing in.
+pub const REPORTER_BYTES: usize = 128;
 
 // ---- WebSocket ----------------------------------------------------------------------------------
 
@@ -55,7 +59,7 @@ pub const WEBSOCKET_READ_BUFFER_BYTES: usize = 2 * 1024;
 /// A connection must say who it is within this, else it closes with 4408.
 pub const AUTHENTICATION_DEADLINE: Duration = Duration::from_secs(10);
 /// The server pings a peer that has been silent this long.
-pub const PING_AFTER: Duration = Duration::from_secs(30);
+pub const PING_AFTER: Duration = Duration::from_secs(25);
 /// A peer silent this long is gone.
 pub const SILENT_PEER: Duration = Duration::from_secs(75);
 /// More missed messages than this in a room are answered with the newest of them and a `Gap`.
@@ -76,7 +80,7 @@ pub const SPARE_DESCRIPTORS: usize = 48;
 /// A thread's memory maps: stack, its guard, the signal stack and its guard.
 pub const MAPS_PER_THREAD: usize = 4;
 /// Memory maps kept free for the allocator, the executable and our own threads.
-pub const SPARE_MAPS: usize = 2_048;
+pub const SPARE_MAPS: usize = 1_024;
 /// Stack of a connection's thread. Nothing recursive runs on it. Unoptimised code needs more.
 pub const CONNECTION_STACK_BYTES: usize = if cfg!(debug_assertions) {
     256 * 1024
@@ -87,12 +91,14 @@ pub const CONNECTION_STACK_BYTES: usize = if cfg!(debug_assertions) {
 pub const BACKLOG_BYTES: usize = 4 * 1024 * 1024;
 /// How long a connection may be behind before it is cut.
 pub const BACKLOG_AGE: Duration = Duration::from_secs(30);
-/// Most writer threads at once; a connection that falls behind beyond that is cut.
+/// Most writer threads at once; a connection that falls behind beyond that waits for one to end.
 pub const WRITER_THREADS: usize = 1_024;
 /// Most frames that are joined into one send.
 pub const JOINED_FRAMES: usize = 64;
 /// A joined send stays below this, so that one buffer serves and a socket takes it at once.
 pub const JOINED_BYTES: usize = 128 * 1024;
+/// Threads kept free for our own and for what else the user runs.
+pub const SPARE_THREADS: usize = 64;
 
 // ---- people -------------------------------------------------------------------------------------
 
@@ -114,6 +120,11 @@ pub const TYPING_BURST: u32 = 10;
 pub const TYPING_PER_SECOND: u32 = 3;
 /// A token's life.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Longest token that is looked at; ours are shorter than 300 bytes, others may carry claims of their own.
+pub const TOKEN_BYTES: usize = 4 * 1024;
+/// Addresses (or pairs of address and name) that a throttle remembers; beyond it the oldest go, so that somebody with
+/// many addresses cannot fill the memory: some megabytes at most.
+pub const THROTTLE_ENTRIES: usize = 65_536;
 /// Shortest `JWT_SECRET`.
 pub const SECRET_BYTES_MIN: usize = 16;
 /// Secret generated on the first start.
@@ -145,6 +156,10 @@ pub const LOG_FLUSH: Duration = Duration::from_secs(2);
 pub const LOG_BYTES: u64 = 8 * 1024 * 1024;
 /// Rotated logs that are kept.
 pub const LOG_FILES: usize = 5;
+/// What may wait to be written to `log.txt`; beyond it lines are dropped and counted, so that nobody waits for a log.
+pub const LOG_BUFFER_BYTES: usize = 1024 * 1024;
+/// A value in `log.txt` is cut here: enough to know a report by, whose full text the store keeps.
+pub const LOG_VALUE_BYTES: usize = 2 * 1024;
 /// Everything is durable and every socket closed within this after a signal.
 pub const SHUTDOWN: Duration = Duration::from_secs(5);
 

@@ -1,0 +1,135 @@
+// Owns: turning messages into rows: day separators, groups, the New line, announcements. Pure.
+import { mentions } from '../text/content';
+import { sameName } from '../text/names';
+import { dayKey, formatDayLabel } from '../text/time';
+import { SERVER_NAME, type Message } from '../wire/protocol';
+import type { PendingMessage } from './outbox.svelte';
+
+/** One row. `key` stays the same for as long as the row means the same, from pending to sent. */
+export type TimelineItem =
+  | { kind: 'day'; key: string; label: string; date: number }
+  /** The first unread message follows. */
+  | { kind: 'new'; key: string }
+  /** Something that `Server` announces. */
+  | { kind: 'event'; key: string; seq: number; message: Message }
+  /** `first`: show the author; the rows after it continue the group. */
+  | { kind: 'message'; key: string; seq: number; message: Message; first: boolean; mine: boolean; mentionsMe: boolean }
+  /** Not acknowledged yet. */
+  | { kind: 'pending'; key: string; pending: PendingMessage; first: boolean };
+
+/** Messages of one author that are this close to the first of their group stand under one name, in ms. */
+export const GROUP_MS = 5 * 60 * 1000;
+
+/** What the rows are made of. */
+export interface ItemsInput {
+  /** Stored messages, in order. */
+  messages: readonly Message[];
+  /** Acknowledged messages of the user beyond those, whose predecessors are still on their way. */
+  early: readonly Message[];
+  /** Unsent messages of the user in this room. */
+  pending: readonly PendingMessage[];
+  firstUnreadSeq: number | null;
+  me: string;
+  /** ms, this machine's clock. */
+  now: number;
+}
+
+/** Who speaks, since when: what decides whether the next row continues a group. */
+interface Group {
+  sender: string;
+  since: number;
+}
+
+class Builder {
+  readonly items: TimelineItem[] = [];
+  readonly #input: ItemsInput;
+  readonly #pendingById: Map<string, PendingMessage>;
+  readonly #old: Map<string, TimelineItem>;
+  #day = '';
+  #group: Group | null = null;
+
+  constructor(input: ItemsInput, previous: readonly TimelineItem[]) {
+    this.#input = input;
+    this.#pendingById = new Map(input.pending.map((message) => [message.id, message]));
+    this.#old = new Map(previous.map((item) => [item.key, item]));
+  }
+
+  message(message: Message): void {
+    this.#separateDay(message.timestamp);
+    if (message.seq === this.#input.firstUnreadSeq) {
+      this.#push({ kind: 'new', key: 'new' });
+      this.#group = null;
+    }
+    if (message.sender === SERVER_NAME) {
+      this.#push({ kind: 'event', key: `seq:${message.seq}`, seq: message.seq, message });
+      this.#group = null;
+      return;
+    }
+    const mine = sameName(message.sender, this.#input.me);
+    const first = this.#begins(message.sender, message.timestamp);
+    // Keys hold the id only of one's own messages: an id is unique for one sender, not for all.
+    const key = mine && message.id !== undefined ? `id:${message.id}` : `seq:${message.seq}`;
+    const unacknowledged = mine && message.id !== undefined ? this.#pendingById.get(message.id) : undefined;
+    if (unacknowledged) {
+      this.#pendingById.delete(unacknowledged.id);
+      this.#push({ kind: 'pending', key, pending: unacknowledged, first });
+      return;
+    }
+    const mentionsMe = !mine && mentions(message.content, this.#input.me);
+    this.#push({ kind: 'message', key, seq: message.seq, message, first, mine, mentionsMe });
+  }
+
+  pending(): void {
+    for (const pending of this.#pendingById.values()) {
+      this.#separateDay(pending.created);
+      const first = this.#begins(this.#input.me, pending.created);
+      this.#push({ kind: 'pending', key: `id:${pending.id}`, pending, first });
+    }
+  }
+
+  #separateDay(time: number): void {
+    const day = dayKey(time);
+    if (day === this.#day) return;
+    this.#day = day;
+    this.#group = null;
+    this.#push({ kind: 'day', key: `day:${day}`, label: formatDayLabel(time, this.#input.now), date: time });
+  }
+
+  #begins(sender: string, time: number): boolean {
+    const group = this.#group;
+    if (group && sameName(group.sender, sender) && time - group.since < GROUP_MS) return false;
+    this.#group = { sender, since: time };
+    return true;
+  }
+
+  /** Rows that did not change stay the same objects, so that nothing of them is rendered again. */
+  #push(item: TimelineItem): void {
+    const old = this.#old.get(item.key);
+    this.items.push(old && same(old, item) ? old : item);
+  }
+}
+
+function same(a: TimelineItem, b: TimelineItem): boolean {
+  const other = b as unknown as Record<string, unknown>;
+  return Object.entries(a).every(([key, value]) => other[key] === value || (key === 'date' && a.kind === b.kind));
+}
+
+/** The rows for `input`; those of `previous` that still hold are taken over as they are. */
+export function buildItems(input: ItemsInput, previous: readonly TimelineItem[] = []): TimelineItem[] {
+  const builder = new Builder(input, previous);
+  for (const message of input.messages) builder.message(message);
+  for (const message of input.early) builder.message(message);
+  builder.pending();
+  return withUniqueKeys(builder.items);
+}
+
+/** A clock that went back may begin a day twice; a list must not hold a key twice. */
+function withUniqueKeys(items: TimelineItem[]): TimelineItem[] {
+  const keys = new Set<string>();
+  return items.map((item) => {
+    let { key } = item;
+    while (keys.has(key)) key += "'";
+    keys.add(key);
+    return key === item.key ? item : { ...item, key };
+  });
+}

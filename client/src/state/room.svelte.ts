@@ -1,0 +1,184 @@
+// Owns: what is known of one room of the user: its description, what arrived in it, and what of that is unread.
+// Never fetches and never sends.
+import { mentions } from '../text/content';
+import { foldName, sameName } from '../text/names';
+import { GENERAL_ROOM, SERVER_NAME, type Message, type Room, type RoomKind } from '../wire/protocol';
+import { RoomLog } from './roomlog';
+
+/** What a room asks of the rest of the state. */
+export interface RoomSurroundings {
+  /** The user's name. */
+  me: () => string;
+  displayName: (name: string) => string;
+  hasDraft: (room: string) => boolean;
+}
+
+/** Names in the order of a list. */
+export const byText = new Intl.Collator(undefined, { sensitivity: 'base', numeric: true }).compare;
+
+export class RoomView {
+  readonly name: string;
+  readonly kind: RoomKind;
+  readonly created: number;
+  readonly creator: string;
+  topic: string = $state('');
+  memberCount: number = $state(0);
+  /** The members' names, sorted; null where they are too many to be told (`rooms.members(name)` fetches them). */
+  members: string[] | null = $state.raw(null);
+  /** The newest message's number; 0 in an empty room. */
+  lastSeq: number = $state(0);
+  /** Up to where the user has read. */
+  readSeq: number = $state(0);
+  /** Messages of others that are unread; announcements do not count. */
+  unread: number = $state(0);
+  /** Unread messages that mention the user (`@name`, `@all`, `@here`). */
+  mentioned: number = $state(0);
+  /** When the newest message came (ms, server's clock), or when the room was created. */
+  lastActivity: number = $state(0);
+  readonly hasDraft: boolean = $derived.by(() => this.#around.hasDraft(this.name));
+  /** Of a direct room: the others' names, sorted; else empty. */
+  readonly others: string[] = $derived.by(() => this.#others());
+  /** The room's name; of a direct room the others' display names, or 'Notes to yourself'. */
+  readonly label: string = $derived.by(() => this.#label());
+  /** What arrived. */
+  readonly log: RoomLog;
+  /** The read position that the server is known to have. */
+  serverRead: number;
+  /** Messages up to here are history or catching up: they make no sound. */
+  caughtUpTo: number;
+
+  readonly #around: RoomSurroundings;
+
+  /** `seen`: everything up to this number will not be sent by the server any more. */
+  constructor(room: Room, seen: number, around: RoomSurroundings) {
+    this.#around = around;
+    this.name = room.name;
+    this.kind = room.kind;
+    this.created = room.created;
+    this.creator = room.creator;
+    this.lastActivity = room.last_timestamp ?? room.created;
+    this.log = new RoomLog(seen);
+    this.serverRead = room.read_seq;
+    this.caughtUpTo = room.last_seq;
+    this.told(room);
+  }
+
+  /** Everybody is in it, always. */
+  get general(): boolean {
+    return sameName(this.name, GENERAL_ROOM);
+  }
+
+  /** The server described the room anew. */
+  told(room: Room): void {
+    this.topic = room.topic;
+    this.memberCount = room.member_count;
+    this.members = room.members ? [...room.members].sort(byText) : null;
+    this.lastSeq = Math.max(this.lastSeq, room.last_seq);
+    this.lastActivity = Math.max(this.lastActivity, room.last_timestamp ?? 0);
+    this.serverRead = Math.max(this.serverRead, room.read_seq);
+    this.readTo(room.read_seq);
+  }
+
+  /** People came. */
+  added(names: readonly string[]): void {
+    if (this.members) {
+      const fresh = names.filter((name) => !this.members?.some((member) => sameName(member, name)));
+      this.members = [...this.members, ...fresh].sort(byText);
+      this.memberCount = this.members.length;
+    } else if (!names.some((name) => sameName(name, this.#around.me()))) {
+      // Where the user is among them the room was described a moment ago, with all of them counted.
+      this.memberCount += names.length;
+    }
+  }
+
+  /** Somebody else left. */
+  left(name: string): void {
+    if (this.members) {
+      this.members = this.members.filter((member) => !sameName(member, name));
+      this.memberCount = this.members.length;
+    } else {
+      this.memberCount = Math.max(0, this.memberCount - 1);
+    }
+  }
+
+  /** A message arrived; returns what is new by it, in order. */
+  receive(message: Message): Message[] {
+    return this.#count(this.log.receive(message));
+  }
+
+  /** A message of the user was acknowledged; returns what is new by it, in order. */
+  acknowledged(message: Message): Message[] {
+    this.lastSeq = Math.max(this.lastSeq, message.seq);
+    this.lastActivity = Math.max(this.lastActivity, message.timestamp);
+    return this.#count(this.log.acknowledge(message));
+  }
+
+  /** Messages before `seq` are left to history. */
+  skipTo(seq: number): void {
+    this.log.skipTo(seq);
+    this.#recount();
+  }
+
+  /** The user has read up to `seq`; false where that was known. Never moves back. */
+  readTo(seq: number): boolean {
+    if (seq <= this.readSeq) return false;
+    this.readSeq = seq;
+    this.#recount();
+    return true;
+  }
+
+  /** A message that somebody ought to read: neither the user's own nor an announcement. */
+  counts(message: Message): boolean {
+    return message.sender !== SERVER_NAME && !sameName(message.sender, this.#around.me());
+  }
+
+  #count(fresh: Message[]): Message[] {
+    for (const message of fresh) {
+      this.lastSeq = Math.max(this.lastSeq, message.seq);
+      this.lastActivity = Math.max(this.lastActivity, message.timestamp);
+      if (message.seq <= this.readSeq || !this.counts(message)) continue;
+      this.unread++;
+      if (mentions(message.content, this.#around.me())) this.mentioned++;
+    }
+    return fresh;
+  }
+
+  /** Counts from the tail, which the unread messages are at the end of; those before the tail count whole, because nobody knows them. */
+  #recount(): void {
+    const { tail, seen } = this.log;
+    const known = (tail[0]?.seq ?? seen + 1) - 1;
+    let unread = Math.max(0, known - this.readSeq);
+    let mentioned = 0;
+    for (let index = tail.length - 1; index >= 0; index--) {
+      const message = tail[index];
+      if (!message || message.seq <= this.readSeq) break;
+      if (!this.counts(message)) continue;
+      unread++;
+      if (mentions(message.content, this.#around.me())) mentioned++;
+    }
+    this.unread = unread;
+    this.mentioned = mentioned;
+  }
+
+  #others(): string[] {
+    if (this.kind !== 'direct') return [];
+    return (this.members ?? []).filter((name) => !sameName(name, this.#around.me()));
+  }
+
+  #label(): string {
+    if (this.kind !== 'direct') return this.name;
+    if (this.others.length === 0) return 'Notes to yourself';
+    return this.others.map((name) => this.#around.displayName(name)).join(', ');
+  }
+}
+
+/** The order of public and private rooms: `general` first, then by name. */
+export function compareChannels(a: RoomView, b: RoomView): number {
+  if (a.general !== b.general) return a.general ? -1 : 1;
+  return byText(a.name, b.name);
+}
+
+/** The order of direct rooms: the most recently active first. */
+export function compareDirects(a: RoomView, b: RoomView): number {
+  return b.lastActivity - a.lastActivity || (foldName(a.name) < foldName(b.name) ? -1 : 1);
+}

@@ -1,0 +1,418 @@
+// Owns: the messages of the open room that are in memory: one window without holes, of at most a few hundred messages,
+// anywhere in the room. Never fetches for rooms that are not open, never touches the DOM.
+import { startOfNextDay } from '../text/time';
+import { errorText, type Api } from '../wire/api';
+import type { Message } from '../wire/protocol';
+import { buildItems, type TimelineItem } from './items';
+import type { Outbox } from './outbox.svelte';
+import type { Platform } from './platform';
+import type { RoomView } from './room.svelte';
+import { MessageWindow } from './window';
+
+export type { TimelineItem };
+
+/** A message and how many CSS pixels its top is below the view's. */
+export interface Place {
+  seq: number;
+  offset: number;
+}
+
+/** Where the view begins when a room is opened or jumped into. A new object each time. */
+export type Landing =
+  | { kind: 'bottom' }
+  /** The item of kind `new`. */
+  | { kind: 'unread' }
+  /** A permalink or a search hit: to be marked. */
+  | { kind: 'message'; seq: number }
+  /** Back or forward. */
+  | ({ kind: 'place' } & Place);
+
+export interface TimelineSurroundings {
+  me: () => string;
+  outbox: () => Pick<Outbox, 'pendingIn'>;
+  /** The user has read up to `seq`. */
+  read: (room: RoomView, seq: number) => void;
+  /** Where the view stands, for back and forward. */
+  remember: (place: Place | null) => void;
+}
+
+/** Messages of a page of older or newer history. */
+const PAGE = 100;
+/** Messages on each side of the place where a room is opened. */
+const CONTEXT = 50;
+/** A burst of messages is shown in steps of this many ms; a single one at once. */
+const STEP_MS = 50;
+/** Fewer than these fill no window of a large screen: what is before them is loaded without being asked for. */
+const SCREENFUL = 40;
+
+export class Timeline {
+  /** The room whose items these are; '' where none is open. */
+  roomName: string = $state('');
+  items: TimelineItem[] = $state.raw([]);
+  /** Set when a room has been opened or jumped into and `items` hold the place: scroll there. */
+  landing: Landing | null = $state.raw(null);
+  /** The message that a permalink or a search hit named, to be marked; a new object at each jump. */
+  target: { seq: number } | null = $state.raw(null);
+  /** Nothing can be shown yet: a skeleton serves. */
+  loading: boolean = $state(false);
+  loadingOlder: boolean = $state(false);
+  loadingNewer: boolean = $state(false);
+  /** The first item is the room's first message. */
+  reachedStart: boolean = $state(false);
+  /** The window does not reach the newest message; `loadNewer` or `jumpToLatest` gets there. */
+  detached: boolean = $state(false);
+  /** The first unread message when the room was opened; does not move while one reads. */
+  firstUnreadSeq: number | null = $state(null);
+  /** Messages of others that arrived while one was not at the bottom: for `Jump to latest`. */
+  newCount: number = $state(0);
+  /** Why the last load failed, in words; null otherwise. `retry` tries again. */
+  error: string | null = $state(null);
+
+  readonly #platform: Platform;
+  readonly #api: Pick<Api, 'history'>;
+  readonly #around: TimelineSurroundings;
+  readonly #window = new MessageWindow();
+  #room: RoomView | null = null;
+  /** Grows with each opening and jump: answers to older questions are dropped. */
+  #turn = 0;
+  #readAtOpening = 0;
+  #atBottom = $state(true);
+  /** The newest message in view, as the interface told last. */
+  #inView = 0;
+  #retry: (() => Promise<void>) | null = null;
+  #incoming: Message[] = [];
+  #stepTimer: ReturnType<typeof setTimeout> | null = null;
+  #lastStep = 0;
+  #dayTimer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(platform: Platform, api: Pick<Api, 'history'>, around: TimelineSurroundings) {
+    this.#platform = platform;
+    this.#api = api;
+    this.#around = around;
+    for (const name of ['focus', 'visibilitychange']) platform.events.addEventListener(name, () => this.#attend());
+  }
+
+  /** Set by the interface: the newest item is in view. */
+  get atBottom(): boolean {
+    return this.#atBottom;
+  }
+
+  set atBottom(atBottom: boolean) {
+    this.#atBottom = atBottom;
+    if (!atBottom || this.detached) return;
+    this.newCount = 0;
+    this.#inView = this.#window.last;
+    this.#attend();
+  }
+
+  /** Shows a room: at a message, at a place that was left, or at the first unread message. */
+  open(room: RoomView, seq: number | null = null, place: Place | null = null): Promise<void> {
+    this.#begin(room);
+    this.newCount = 0;
+    this.firstUnreadSeq = null;
+    this.#readAtOpening = room.readSeq;
+    this.items = [];
+    this.landing = null;
+    this.target = null;
+    this.#atBottom = false;
+    this.#inView = 0;
+    this.#dropIncoming();
+    this.#scheduleDay();
+    if (seq !== null) return this.#show(seq, { kind: 'message', seq });
+    if (place) return this.#show(place.seq, { kind: 'place', ...place });
+    if (room.readSeq < room.lastSeq && !this.#tailReaches(room, room.readSeq + 1)) return this.#show(room.readSeq, { kind: 'unread' });
+    return this.#showLatest({ kind: 'unread' });
+  }
+
+  /** Shows nothing. */
+  close(): void {
+    this.#turn++;
+    this.#room = null;
+    this.roomName = '';
+    this.items = [];
+    this.#window.reset([]);
+    this.landing = null;
+    this.target = null;
+    this.loading = this.loadingOlder = this.loadingNewer = false;
+    this.error = null;
+    this.#dropIncoming();
+    if (this.#dayTimer !== null) clearTimeout(this.#dayTimer);
+  }
+
+  /** Loads the page before the first item; does nothing where there is none or one is being loaded. */
+  async loadOlder(): Promise<void> {
+    const room = this.#room;
+    if (!room || this.loading || this.loadingOlder || this.reachedStart || this.#window.length === 0) return;
+    this.loadingOlder = true;
+    await this.#load(
+      () => this.#api.history(room.name, { before: this.#window.first, limit: PAGE }),
+      ({ messages }) => {
+        this.#window.prepend(messages);
+        this.#window.dropNewest();
+        this.#rebuild();
+      },
+      () => this.loadOlder(),
+    );
+  }
+
+  /** Loads the page after the last item, where detached. */
+  async loadNewer(): Promise<void> {
+    const room = this.#room;
+    if (!room || this.loading || this.loadingNewer || !this.detached) return;
+    this.loadingNewer = true;
+    await this.#load(
+      () => this.#api.history(room.name, { after: this.#window.last, limit: PAGE }),
+      ({ messages }) => {
+        this.#window.append(messages);
+        this.#window.append(room.log.tail);
+        this.#window.dropOldest();
+        this.#rebuild();
+      },
+      () => this.loadNewer(),
+    );
+  }
+
+  /** Shows the message `seq` with what is around it. */
+  async jumpTo(seq: number): Promise<void> {
+    if (!this.#room) return;
+    if (!this.loading && this.#window.at(seq)) {
+      this.target = { seq };
+      this.landing = { kind: 'message', seq };
+      return;
+    }
+    this.#begin(this.#room);
+    await this.#show(seq, { kind: 'message', seq });
+  }
+
+  /** Shows the newest messages. */
+  async jumpToLatest(): Promise<void> {
+    if (!this.#room) return;
+    this.newCount = 0;
+    this.target = null;
+    if (!this.loading && !this.detached) {
+      this.landing = { kind: 'bottom' };
+      return;
+    }
+    this.#begin(this.#room);
+    await this.#showLatest({ kind: 'bottom' });
+  }
+
+  /** Loads again what `error` speaks of. */
+  async retry(): Promise<void> {
+    const retry = this.#retry;
+    this.error = null;
+    this.#retry = null;
+    await retry?.();
+  }
+
+  /** The interface tells the newest message that is in view; it counts as read while somebody looks at the page. */
+  seen(seq: number): void {
+    this.#inView = seq;
+    this.#attend();
+  }
+
+  /** The interface tells the first message in view, for back and forward. Null: at the bottom. */
+  rememberPlace(place: Place | null): void {
+    if (this.#room) this.#around.remember(place);
+  }
+
+  /** New messages of a room, in order. */
+  receive(room: RoomView, messages: readonly Message[]): void {
+    if (room !== this.#room || messages.length === 0) return;
+    this.#incoming.push(...messages);
+    const wait = this.#lastStep + STEP_MS - this.#platform.now();
+    if (wait <= 0) this.flush();
+    else this.#stepTimer ??= setTimeout(() => this.flush(), wait);
+  }
+
+  /** Shows at once what arrived. */
+  flush(): void {
+    if (this.#stepTimer !== null) clearTimeout(this.#stepTimer);
+    this.#stepTimer = null;
+    const room = this.#room;
+    const incoming = this.#incoming;
+    this.#incoming = [];
+    if (!room || this.loading) return;
+    this.#lastStep = this.#platform.now();
+    const following = this.#atBottom && !this.detached;
+    for (const message of incoming) this.#noteNew(room, message, following);
+    if (following || !this.#window.full) this.#window.append(incoming);
+    if (following && this.#window.full) this.#window.dropOldest();
+    this.#rebuild();
+    if (following && !this.detached) {
+      this.#inView = this.#window.last;
+      this.#attend();
+    }
+  }
+
+  /** What is unsent changed. */
+  pendingChanged(): void {
+    if (this.#room && !this.loading) this.flush();
+  }
+
+  /** The server left a hole in what it sent: where the reader was at the newest message, the next page shows what follows. */
+  async gap(room: RoomView): Promise<void> {
+    if (room !== this.#room || this.loading) return;
+    const followed = !this.detached;
+    this.flush();
+    if (followed) await this.loadNewer();
+  }
+
+  /** Whether what arrived since reaches back to `seq`, without a hole. */
+  #tailReaches(room: RoomView, seq: number): boolean {
+    const first = room.log.tail[0];
+    return first !== undefined && first.seq <= seq && room.log.seen >= room.lastSeq;
+  }
+
+  #begin(room: RoomView): void {
+    this.#turn++;
+    this.#room = room;
+    this.roomName = room.name;
+    this.loading = true;
+    this.loadingOlder = this.loadingNewer = false;
+    this.error = null;
+    this.#window.reset([]);
+  }
+
+  /** Fills the window with what is around `seq`. */
+  async #show(seq: number, landing: Landing): Promise<void> {
+    const room = this.#room;
+    if (!room) return;
+    await this.#load(
+      () => this.#fetchAround(room, seq),
+      (messages) => this.#land(room, messages, landing),
+      () => {
+        this.#begin(room);
+        return this.#show(seq, landing);
+      },
+    );
+  }
+
+  async #fetchAround(room: RoomView, seq: number): Promise<Message[]> {
+    const [before, after] = await Promise.all([
+      this.#api.history(room.name, { before: seq + 1, limit: CONTEXT }),
+      this.#api.history(room.name, { after: seq, limit: CONTEXT }),
+    ]);
+    return [...before.messages, ...after.messages];
+  }
+
+  /** Fills the window with the newest messages: what arrived, or the newest page of history. */
+  async #showLatest(landing: Landing): Promise<void> {
+    const room = this.#room;
+    if (!room) return;
+    const { tail } = room.log;
+    if (room.lastSeq === 0 || (tail.length > 0 && tail.at(-1)?.seq === room.lastSeq)) {
+      this.#land(room, tail, landing);
+      return;
+    }
+    await this.#load(
+      async () => (await this.#api.history(room.name, { limit: PAGE })).messages,
+      (messages) => this.#land(room, messages, landing),
+      () => {
+        this.#begin(room);
+        return this.#showLatest(landing);
+      },
+    );
+  }
+
+  #land(room: RoomView, messages: readonly Message[], landing: Landing): void {
+    this.#window.reset(messages);
+    this.#window.append(room.log.tail);
+    if (landing.kind !== 'unread') this.#window.dropOldest();
+    this.loading = false;
+    this.firstUnreadSeq ??= this.#findFirstUnread(room);
+    this.#dropIncoming();
+    this.#rebuild();
+    if (landing.kind === 'message') this.target = this.#window.at(landing.seq) ? { seq: landing.seq } : null;
+    this.landing = this.#possible(landing);
+    if (this.#window.length < SCREENFUL) void this.loadOlder();
+  }
+
+  /** What `landing` names may not be there: no unread message, a message that never was. */
+  #possible(landing: Landing): Landing {
+    if (landing.kind === 'unread' && this.firstUnreadSeq === null) return { kind: 'bottom' };
+    if ((landing.kind === 'message' || landing.kind === 'place') && !this.#window.at(landing.seq)) return { kind: 'bottom' };
+    return landing;
+  }
+
+  #findFirstUnread(room: RoomView): number | null {
+    if (this.#window.first > this.#readAtOpening + 1) return null;
+    return this.#window.messages.find((message) => message.seq > this.#readAtOpening && room.counts(message))?.seq ?? null;
+  }
+
+  #noteNew(room: RoomView, message: Message, following: boolean): void {
+    if (!room.counts(message)) return;
+    if (!following) this.newCount++;
+    // What comes while nobody looks is new to whoever comes back; what comes while one reads moves no line.
+    const caughtUp = room.readSeq >= (this.firstUnreadSeq ?? 0);
+    const away = !this.#platform.attended() || message.seq <= room.caughtUpTo;
+    const firstUnread = room.readSeq < message.seq && !this.#unreadBefore(room, message.seq);
+    if (firstUnread && (this.firstUnreadSeq === null ? away || !following : away && caughtUp)) this.firstUnreadSeq = message.seq;
+  }
+
+  /** Whether another unread message stands before `seq`. */
+  #unreadBefore(room: RoomView, seq: number): boolean {
+    const from = Math.max(room.readSeq + 1, this.#window.first);
+    for (let earlier = from; earlier < seq; earlier++) {
+      const message = this.#window.at(earlier);
+      if (message && room.counts(message)) return true;
+    }
+    return false;
+  }
+
+  /** Reading happens while somebody looks at the page. */
+  #attend(): void {
+    const room = this.#room;
+    if (!room || this.loading || this.#inView === 0 || !this.#platform.attended()) return;
+    this.#around.read(room, Math.min(this.#inView, this.#window.last));
+  }
+
+  #rebuild(): void {
+    const room = this.#room;
+    if (!room) return;
+    this.reachedStart = this.#window.length === 0 ? room.lastSeq === 0 : this.#window.first === 1;
+    this.detached = this.#window.last < room.log.seen && this.#window.length > 0;
+    this.items = buildItems(
+      {
+        messages: this.#window.messages,
+        early: this.detached ? [] : room.log.early,
+        pending: this.detached ? [] : this.#around.outbox().pendingIn(room.name),
+        firstUnreadSeq: this.firstUnreadSeq,
+        me: this.#around.me(),
+        now: this.#platform.now(),
+      },
+      this.items,
+    );
+  }
+
+  async #load<T>(fetch: () => Promise<T>, use: (answer: T) => void, again: () => Promise<void>): Promise<void> {
+    const turn = this.#turn;
+    try {
+      const answer = await fetch();
+      if (turn !== this.#turn) return;
+      this.loadingOlder = this.loadingNewer = false;
+      use(answer);
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      this.loading = this.loadingOlder = this.loadingNewer = false;
+      this.error = errorText(error);
+      this.#retry = again;
+    }
+  }
+
+  #dropIncoming(): void {
+    this.#incoming = [];
+    if (this.#stepTimer !== null) clearTimeout(this.#stepTimer);
+    this.#stepTimer = null;
+  }
+
+  /** `Today` is `Yesterday` after midnight. */
+  #scheduleDay(): void {
+    if (this.#dayTimer !== null) clearTimeout(this.#dayTimer);
+    const now = this.#platform.now();
+    this.#dayTimer = setTimeout(() => {
+      this.#rebuild();
+      this.#scheduleDay();
+    }, startOfNextDay(now) - now + 1000);
+  }
+}

@@ -1,0 +1,62 @@
+// Owns: how times are written, in the reader's language and local time. Pure; times are ms since the Unix epoch.
+
+const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const DAY_OF_YEAR = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+const SHORT_DAY = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+const SHORT_DAY_OF_YEAR = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
+
+/** The local day, as `2026-11-20`. */
+export function dayKey(ms: number): string {
+  const date = new Date(ms);
+  const part = (value: number) => String(value).padStart(2, '0');
+  return `${date.getFullYear()}-${part(date.getMonth() + 1)}-${part(date.getDate())}`;
+}
+
+/** When the next local day begins. Days have 23 to 25 hours where clocks change. */
+export function startOfNextDay(ms: number): number {
+  const date = new Date(ms);
+  return new Date(date.getFullYear(), date.getMonth(), date.getDate() + 1).getTime();
+}
+
+/** The time of day, as `16:42`. */
+export function formatTime(ms: number): string {
+  return TIME.format(ms);
+}
+
+/** The day, as `Today`, `Yesterday` or `Friday, 20 November`; with the year where it is another one. */
+export function formatDayLabel(ms: number, now: number = Date.now()): string {
+  const day = dayKey(ms);
+  if (day === dayKey(now)) return 'Today';
+  const today = new Date(now);
+  const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1);
+  if (day === dayKey(yesterday.getTime())) return 'Yesterday';
+  return (sameYear(ms, now) ? DAY : DAY_OF_YEAR).format(ms);
+}
+
+/** Day and time in full, for a tooltip. */
+export function formatFull(ms: number): string {
+  return FULL.format(ms);
+}
+
+/** For lists of hits: the time where it is today, else the day and the time. */
+export function formatShort(ms: number, now: number = Date.now()): string {
+  if (dayKey(ms) === dayKey(now)) return formatTime(ms);
+  const day = (sameYear(ms, now) ? SHORT_DAY : SHORT_DAY_OF_YEAR).format(ms);
+  return `${day}, ${formatTime(ms)}`;
+}
+
+/** For `<time datetime>`. */
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** Seconds left, for a countdown: whole, rounded up, never negative. */
+export function secondsUntil(ms: number, now: number): number {
+  return Math.max(0, Math.ceil((ms - now) / 1000));
+}
+
+function sameYear(a: number, b: number): boolean {
+  return new Date(a).getFullYear() === new Date(b).getFullYear();
+}

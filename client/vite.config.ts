@@ -1,0 +1,28 @@
+// How the client is built and unit-tested. The build leaves, beside every asset that gets smaller by it, its gzip and
+// brotli forms, so that the server never compresses anything while people wait.
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vitest/config';
+import { precompress } from './scripts/precompress.ts';
+
+export default defineConfig({
+  plugins: [svelte(), precompress()],
+  build: {
+    target: 'es2022',
+    // Data URLs in style sheets would need a wider Content-Security-Policy, and the pre-load helper injects nothing we need.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  server: {
+    host: '127.0.0.1',
+    proxy: {
+      '/auth': 'http://127.0.0.1:8080',
+      '/chat': { target: 'http://127.0.0.1:8080', ws: true },
+      '/report': 'http://127.0.0.1:8080',
+      '/health': 'http://127.0.0.1:8080',
+    },
+  },
+  // Unit tests run the browser's form of Svelte's signals under Node; nothing of the DOM is needed.
+  resolve: process.env['VITEST'] ? { conditions: ['browser'] } : {},
+  test: { environment: 'node', include: ['src/**/*.test.ts'] },
+});
