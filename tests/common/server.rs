@@ -84,7 +84,7 @@ impl Launch {
     pub fn start(&self) -> Server {
         match self.launch() {
             Ok(server) => server,
-            Err(said) => panic!("the server did not get ready: {said}"),
+            Err((code, said)) => panic!("the server did not get ready: {code:?}\n{said}"),
         }
     }
 
@@ -93,7 +93,15 @@ impl Launch {
         self.launch().ok()
     }
 
-    fn launch(&self) -> Result<Server, String> {
+    /// The exit code and the words of a start that must fail.
+    pub fn refusal(&self) -> (Option<i32>, String) {
+        match self.launch() {
+            Ok(_) => (None, "it started".to_owned()),
+            Err(refusal) => refusal,
+        }
+    }
+
+    fn launch(&self) -> Result<Server, (Option<i32>, String)> {
         let stderr = self.home.path().join("stderr.txt");
         let mut child = self
             .command()
@@ -110,10 +118,12 @@ impl Launch {
             .and_then(|rest| rest.split(['/', ' ']).next())
             .and_then(|address| address.parse().ok());
         let Some(address) = address else {
-            let _ = child.kill();
-            let status = child.wait();
+            if first.is_ok() {
+                let _ = child.kill();
+            }
+            let code = child.wait().ok().and_then(|status| status.code());
             let said = std::fs::read_to_string(&stderr).unwrap_or_default();
-            return Err(format!("{first:?}, {status:?}\n{said}"));
+            return Err((code, format!("{}{said}", first.unwrap_or_default())));
         };
         Ok(Server {
             child: Mutex::new(child),
@@ -123,11 +133,6 @@ impl Launch {
             stderr,
             _home: Arc::clone(&self.home),
         })
-    }
-
-    /// Runs to the end: for starts that must fail. Kills what keeps running.
-    pub fn run(&self) -> Output {
-        run_to_the_end(self.command())
     }
 
     fn command(&self) -> Command {
