@@ -15,6 +15,8 @@ mod queue;
 mod recent;
 mod rooms;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 pub use accounts::{Account, CLOSE_UNAUTHORIZED, Credentials, user_exists};

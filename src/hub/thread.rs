@@ -11,6 +11,7 @@ use crate::limits;
 use crate::model::{LogId, RecentId, State};
 use crate::protocol::{Millis, Seq, UserAction};
 use crate::store::{Entry, Journal, Reader};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
@@ -113,7 +114,9 @@ impl HubThread {
         };
         let thread = std::thread::Builder::new()
             .name("hub".into())
-            .spawn(|| worker.run())?;
+            .spawn(move || {
+                catch_unwind(AssertUnwindSafe(|| worker.run())).unwrap_or_else(|_| give_up())
+            })?;
         Ok((HubThread { queue, thread }, hub))
     }
 
@@ -206,6 +209,13 @@ impl Worker {
             self.entries.extend(self.core.take_entry(None));
         }
     }
+}
+
+/// A defect of ours showed in the one place that decides. What was acked is durable; to go on with a state that may be
+/// wrong would be worse than to stop, and whoever restarts us finds everything.
+fn give_up() -> ! {
+    eprintln!("melangerie: stopping after a defect in the hub; nothing that was confirmed is lost");
+    std::process::exit(1)
 }
 
 fn now() -> Now {

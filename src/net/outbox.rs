@@ -16,7 +16,7 @@ use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -50,11 +50,16 @@ pub struct Outboxes {
     /// Send without blocking; else through a thread a connection.
     direct: bool,
     backlog_bytes: usize,
-    /// Writer threads that run now.
-    writers: AtomicUsize,
     most_writers: usize,
-    /// Who is behind while there are no more writers to be had.
-    waiting: Mutex<VecDeque<Weak<Outbox>>>,
+    writers: Mutex<Writers>,
+}
+
+#[derive(Default)]
+struct Writers {
+    /// Threads that run now.
+    running: usize,
+    /// Who is behind while there are no more threads to be had.
+    waiting: VecDeque<Weak<Outbox>>,
 }
 
 impl Outboxes {
@@ -69,9 +74,8 @@ impl Outboxes {
         Outboxes {
             direct,
             backlog_bytes,
-            writers: AtomicUsize::new(0),
             most_writers,
-            waiting: Mutex::default(),
+            writers: Mutex::default(),
         }
     }
 }
@@ -233,7 +237,7 @@ impl Outbox {
 
     fn catch_up_slowly(&self, missed: Missed) {
         lock(&self.queue).missed = Some(missed);
-        if self.start_writer() {
+        if Place::take(&self.shared).is_some_and(|place| self.start_writer(place)) {
             return;
         }
         // Without a thread this one does it; the peer's own frames wait meanwhile.
@@ -373,28 +377,21 @@ impl Outbox {
         }
         queue.writing = true;
         drop(queue);
-        if !self.start_writer() {
+        let place = Place::take_or_wait(&self.shared, &self.this);
+        if place.is_some_and(|place| !self.start_writer(place)) {
             self.cut();
         }
     }
 
-    /// Hands the socket to a thread of its own; false where none can be had.
-    fn start_writer(&self) -> bool {
+    /// Hands the socket to a thread of its own; false where the system gives us none.
+    fn start_writer(&self, place: Place) -> bool {
         let Some(outbox) = self.this.upgrade() else {
             return false;
         };
-        let counted = Counted(self.shared.clone());
-        if self.shared.writers.fetch_add(1, Ordering::AcqRel) >= self.shared.most_writers {
-            return false;
-        }
         let thread = std::thread::Builder::new()
             .name("writer".into())
             .stack_size(limits::CONNECTION_STACK_BYTES);
-        let run = move || {
-            let _counted = counted;
-            outbox.drain();
-        };
-        thread.spawn(run).is_ok()
+        thread.spawn(move || place.write(outbox)).is_ok()
     }
 
     /// Writes what was missed and what waits. Ends when nothing does (where the fan-out can send by itself) or the
@@ -543,11 +540,64 @@ impl Queue {
 }
 
 /// A writer thread's place; given back when it ends, however it ends.
-struct Counted(Arc<Outboxes>);
+struct Place {
+    shared: Arc<Outboxes>,
+    held: bool,
+}
 
-impl Drop for Counted {
+impl Place {
+    fn take(shared: &Arc<Outboxes>) -> Option<Place> {
+        Place::take_from(&mut lock(&shared.writers), shared)
+    }
+
+    /// Where every thread is busy, the next that ends its work goes on with this outbox.
+    fn take_or_wait(shared: &Arc<Outboxes>, outbox: &Weak<Outbox>) -> Option<Place> {
+        let mut writers = lock(&shared.writers);
+        let place = Place::take_from(&mut writers, shared);
+        if place.is_none() {
+            writers.waiting.push_back(outbox.clone());
+        }
+        place
+    }
+
+    fn take_from(writers: &mut Writers, shared: &Arc<Outboxes>) -> Option<Place> {
+        if writers.running >= shared.most_writers {
+            return None;
+        }
+        writers.running += 1;
+        let shared = shared.clone();
+        Some(Place { shared, held: true })
+    }
+
+    /// Writes for one connection, then for those that wait for a thread.
+    fn write(mut self, first: Arc<Outbox>) {
+        let mut next = Some(first);
+        while let Some(outbox) = next {
+            outbox.drain();
+            drop(outbox);
+            next = self.next_or_end();
+        }
+    }
+
+    /// In one breath, so that nobody begins to wait for a thread that has ended.
+    fn next_or_end(&mut self) -> Option<Arc<Outbox>> {
+        let mut writers = lock(&self.shared.writers);
+        while let Some(waiting) = writers.waiting.pop_front() {
+            if let Some(outbox) = waiting.upgrade() {
+                return Some(outbox);
+            }
+        }
+        writers.running -= 1;
+        self.held = false;
+        None
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.writers.fetch_sub(1, Ordering::AcqRel);
+        if self.held {
+            lock(&self.shared.writers).running -= 1;
+        }
     }
 }
 

@@ -386,12 +386,6 @@ pub(crate) enum ChunkLines<'a> {
     File(&'a [u8]),
 }
 
-impl Chunk {
-    pub fn log(&self) -> LogId {
-        self.log
-    }
-}
-
 impl Reader {
     /// Everything in a log, in chunks of a segment's size.
     pub(crate) fn chunks(&self, log: LogId) -> Vec<Chunk> {
@@ -399,19 +393,17 @@ impl Reader {
         let Some(found) = self.base.catalogue.log(log) else {
             return Vec::new();
         };
-        let (segments, tail) = {
-            let parts = found.parts();
-            (parts.segments.clone(), parts.tail.clone())
-        };
-        let files = segments.iter().map(|segment| Chunk {
+        let parts = found.parts();
+        let files = parts.segments.iter().map(|segment| Chunk {
             log,
             newest: segment.newest,
             place: ChunkPlace::File(segment.clone()),
         });
-        let mut chunks: Vec<Chunk> = files.collect();
-        let (front, back) = tail.as_slices();
-        for lines in front.chunks(TAIL_LINES).chain(back.chunks(TAIL_LINES)) {
-            chunks.push(Chunk {
+        let (front, back) = parts.tail.as_slices();
+        let memory = front
+            .chunks(TAIL_LINES)
+            .chain(back.chunks(TAIL_LINES))
+            .map(|lines| Chunk {
                 log,
                 newest: lines
                     .iter()
@@ -420,8 +412,7 @@ impl Reader {
                     .unwrap_or(0),
                 place: ChunkPlace::Memory(lines.iter().map(|(frame, _)| frame.clone()).collect()),
             });
-        }
-        chunks
+        files.chain(memory).collect()
     }
 
     /// What is in a chunk; `buffer` is reused between calls.

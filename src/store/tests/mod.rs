@@ -1,12 +1,11 @@
 //! Tests of the store as a whole: what the hub does to it, and what disks do to it.
 
-//mod crash;
-//mod damage;
-//mod double;
-//mod failure;
-//mod format;
+mod damage;
+mod double;
+mod failure;
+mod format;
 mod happy;
-//mod paging;
+mod paging;
 
 use super::*;
 use crate::model::{Event, RoomRecord, UserRecord};
