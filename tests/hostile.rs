@@ -163,3 +163,102 @@ fn silent_connections_hold_up_nobody() {
     let ann = register(&server, "ann");
     Socket::connect(&server, &ann).barrier();
 }
+
+/// The same numbers each time (xorshift, Marsaglia 2003), so that what fails once fails again.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+
+    /// Some bytes changed, left out, doubled or cut off.
+    fn mangle(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        for _ in 0..=self.below(4) {
+            let at = self.below(bytes.len());
+            match self.below(5) {
+                0 => bytes[at] = self.below(256) as u8,
+                1 => bytes[at] ^= 1 << self.below(8),
+                2 => drop(bytes.remove(at)),
+                3 => bytes.insert(at, b"\0\r\n \t:/%?{}[]\",\x7f\xff"[self.below(17)]),
+                _ => bytes.truncate(at.max(1)),
+            }
+            if bytes.is_empty() {
+                bytes.push(b'x');
+            }
+        }
+        bytes
+    }
+}
+
+/// A client that breaks its requests in every way is answered or closed; whoever behaves notices nothing.
+#[test]
+fn mangled_requests_harm_nobody() {
+    let server = Server::start();
+    let ann = register(&server, "ann");
+    let room = room_of(&server, &ann, &[]);
+    let message = json!({"room": room, "content": "mangled \u{1F98A}", "id": "m"});
+    let templates = [
+        server.get("/health").bytes(),
+        server
+            .post("/auth/login")
+            .json(json!({"name": "ann", "password": PASSWORD}))
+            .bytes(),
+        ann.post(&server, "/chat/chatroom").json(message).bytes(),
+        ann.get(
+            &server,
+            &format!("/chat/history/{room}?before=9&after=1&limit=5"),
+        )
+        .bytes(),
+        ann.get(&server, "/chat/search?q=m%C3%A4ngled+x&limit=3")
+            .bytes(),
+        raw::upgrade_request(
+            &server.address.to_string(),
+            &[("Authorization", &ann.token)],
+        )
+        .into_bytes(),
+    ];
+    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    for round in 0..600 {
+        let bytes = dice.mangle(&templates[round % templates.len()]);
+        let mut connection = sent(&server, bytes);
+        connection.finish();
+        connection.bytes(usize::MAX);
+    }
+    assert_eq!(ann.say(&server, &room, "unharmed")["content"], "unharmed");
+}
+
+#[test]
+fn mangled_frames_harm_nobody() {
+    let server = Server::start();
+    let ann = register(&server, "ann");
+    let room = room_of(&server, &ann, &[]);
+    let frames = [
+        json!({"action": "Message", "data": {"room": room, "content": "x\u{e9}"}, "id": "i"}),
+        json!({"action": "Read", "data": {"room": room, "seq": 1}, "id": "i"}),
+        json!({"action": "History", "data": {"room": room, "before": 3, "limit": 2}, "id": "i"}),
+        json!({"action": "Add", "data": [room, "nobody"], "id": "i"}),
+        json!({"action": "Create", "data": {"name": "x", "kind": "private", "users": []}, "id": "i"}),
+        json!({"action": "Hello", "data": {"token": ann.token, "since": {"general": 0}}, "id": "i"}),
+    ];
+    let mut dice = Dice(0x2545_F491_4F6C_DD1D);
+    // The text is mangled inside whole frames, then the frames themselves.
+    for round in 0..40 {
+        let mut socket = RawSocket::signed_in(&server, &ann);
+        for at in 0..10 {
+            let text = dice.mangle(frames[(round + at) % frames.len()].to_string().as_bytes());
+            socket.frame(true, raw::BINARY, &text);
+        }
+        let text = frames[round % frames.len()].to_string();
+        let bytes = dice.mangle(&raw::frame_bytes(0x81, None, text.as_bytes()));
+        socket.connection.send(&bytes);
+        socket.connection.finish();
+        socket.connection.bytes(usize::MAX);
+    }
+    Socket::connect(&server, &ann).barrier();
+    assert_eq!(ann.say(&server, &room, "unharmed")["content"], "unharmed");
+}

@@ -5,6 +5,26 @@ mod common;
 use common::token::{parts, sign};
 use common::*;
 
+#[test]
+fn open_endpoints_do_not_look_at_tokens() {
+    let server = shared();
+    let ann = register(&server, "ann");
+    server.get("/health").token("nonsense").send().ok(200);
+    server
+        .get("/auth/checkuser/x")
+        .token("nonsense")
+        .send()
+        .ok(200);
+    let body = json!({"name": ann.name, "password": PASSWORD});
+    let answer = server
+        .post("/auth/login")
+        .token("nonsense")
+        .json(body)
+        .send();
+    answer.ok(200);
+    assert_eq!(server.get("/").token("nonsense").send().status, 200);
+}
+
 const KEY: &str = "a key of the operator's own";
 
 fn login(server: &Server, name: &str, password: &str) -> Response {

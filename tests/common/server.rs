@@ -291,6 +291,13 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+        let said = self.stderr();
+        if !std::thread::panicking() {
+            assert!(
+                !said.contains("panicked"),
+                "a part of the server panicked:\n{said}"
+            );
+        }
     }
 }
 
