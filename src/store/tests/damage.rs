@@ -177,17 +177,20 @@ fn a_torn_end_is_noted_and_void_from_then_on() {
 }
 
 #[test]
-fn what_is_no_beginning_of_a_line_is_damage_even_at_the_end() {
+fn an_unfinished_end_may_be_anything_and_a_finished_line_may_not() {
     let (disk, state, found) = directory();
     let live = live_journal(&disk.files());
-    for garbage in ["x", "{\"n\":4", "{\"n\":3,\"data\"", "\n", "{}\n", "\0\0x"] {
+    let with_tail = |tail: &str| {
         let disk = disk.survivor(Survival::All);
-        let content = [disk.files()[&live].as_slice(), garbage.as_bytes()].concat();
+        let content = [disk.files()[&live].as_slice(), tail.as_bytes()].concat();
         disk.put(&live, content, true);
-        assert!(
-            matches!(start(&disk, &state, &found), Start::Refused(_)),
-            "{garbage:?}"
-        );
+        start(&disk, &state, &found)
+    };
+    for torn in ["x", "{\"n\":4", "{\"n\":3,\"data\"", "\0\0x", "\0\0\0"] {
+        assert!(matches!(with_tail(torn), Start::Whole), "{torn:?}");
+    }
+    for damage in ["\n", "{}\n", "x\n{\"n\":3,"] {
+        assert!(matches!(with_tail(damage), Start::Refused(_)), "{damage:?}");
     }
 }
 
