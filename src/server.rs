@@ -102,7 +102,6 @@ impl Server {
             outboxes: Arc::new(Outboxes::new(config.writer_threads, config.backlog_bytes)),
             config,
             log: log.clone(),
-            started: now,
             stopper: listener.stopper(),
         };
         let address = listener.address().to_string();

@@ -1,9 +1,12 @@
 //! The sending end of a WebSocket: what the socket does not take at once waits here, bounded.
 //!
-//! 1. [`Outbox::push`] never blocks. 2. Frames leave in the order in which they were pushed, and whole: all that is
-//! written to the socket after the upgrade passes through here. 3. A connection that is behind by more than
-//! the bound in bytes, or whose oldest frame has waited too long, is cut off. 4. While a connection catches up with
-//! what it missed, what is pushed waits for that to end, and only its bytes count.
+//! 1. [`Outbox::push`](Receiver::push) never blocks.
+//! 2. Frames leave in the order in which they were pushed, and whole: all that is written to the socket after the
+//!    upgrade passes through here.
+//! 3. A connection that is behind by more than the bound in bytes, or whose oldest frame has waited too long, is cut
+//!    off.
+//! 4. While a connection catches up with what it missed, what is pushed waits for that to end, and only its bytes
+//!    count.
 //!
 //! Where the system can send without blocking, the fan-out sends straight into the socket, and a writer thread
 //! exists only while the connection is behind. Elsewhere each connection has one as long as it lives.

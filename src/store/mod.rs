@@ -329,7 +329,7 @@ impl<T: Send + 'static> Journal<T> {
         let folded = self.checkpoint.take().map_or(Ok(()), |thread| {
             thread
                 .join()
-                .or_else(|_| Err("The checkpoint's thread has died.".to_owned()))
+                .map_err(|_| "The checkpoint's thread has died.".to_owned())
         });
         written.and(folded)
     }
