@@ -85,12 +85,9 @@ impl Outboxes {
 
 /// Where the bytes of a catch-up come from: pieces of whole frames, at the pace at which the socket takes them.
 pub trait Source: Send {
-    /// The next piece; `None` at the end. An error ends the connection.
-    fn next_piece(&mut self) -> Option<Result<Vec<u8>, CatchUpFailed>>;
+    /// The next piece; `None` at the end.
+    fn next_piece(&mut self) -> Option<Vec<u8>>;
 }
-
-/// What was missed cannot be read.
-pub struct CatchUpFailed;
 
 pub struct Outbox {
     stream: Arc<TcpStream>,
@@ -216,11 +213,7 @@ impl Outbox {
     fn send_missed(&self, mut missed: Missed) -> Option<Missed> {
         while lock(&self.queue).phase == Phase::CatchingUp {
             match missed.source.next_piece() {
-                Some(Ok(piece)) => missed.piece = piece,
-                Some(Err(CatchUpFailed)) => {
-                    self.fail();
-                    return None;
-                }
+                Some(piece) => missed.piece = piece,
                 None => {
                     lock(&self.queue).go_live();
                     return None;
@@ -264,8 +257,7 @@ impl Outbox {
     fn write_missed(&self, mut missed: Missed) {
         while self.write_piece(&missed.piece) {
             match missed.source.next_piece() {
-                Some(Ok(piece)) => missed.piece = piece,
-                Some(Err(CatchUpFailed)) => return self.fail(),
+                Some(piece) => missed.piece = piece,
                 None => return lock(&self.queue).go_live(),
             }
         }
@@ -292,14 +284,6 @@ impl Outbox {
             }
         }
         lock(&self.queue).phase == Phase::CatchingUp
-    }
-
-    /// What was missed cannot be read: better no connection than one with a hole.
-    fn fail(&self) {
-        self.close(
-            1011,
-            "The server could not read what you missed. It will be tried again.",
-        );
     }
 
     /// Shuts the socket and drops everything; whoever reads from it sees its end.
