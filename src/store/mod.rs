@@ -28,7 +28,7 @@ mod writer;
 pub use error::OpenError;
 pub(crate) use reader::{Chunk, ChunkLines, join_lines};
 pub use reader::{IdLookup, Line, Lines, Page, PageRange, Reader};
-pub use secret::secret;
+pub use secret::{known_secret, make_secret};
 
 use crate::limits;
 use crate::model::{LogId, RecentId, State};
@@ -36,7 +36,6 @@ use crate::protocol::{MessageFrame, Millis, Seq};
 use catalogue::Catalogue;
 use checkpoint::Folding;
 use disk::{Disk, RealDisk};
-use journal::Extent;
 use lock::Lock;
 use queue::{Closing, Notices, Queue};
 use recovery::{Closed, Found};
@@ -229,14 +228,17 @@ fn first_start(disk: &dyn Disk, now: Millis) -> std::io::Result<Started> {
     })
 }
 
-/// Every start goes on in a new journal: nobody knows what an old file's end went through.
-fn resume(disk: &dyn Disk, found: Found) -> std::io::Result<Started> {
-    let last: Extent = found
-        .journals
-        .last()
-        .expect("there is always a journal")
-        .extent;
-    let live = writer::create(disk, last.journal + 1, Some(last))?;
+/// Every start goes on in a new journal: nobody knows what an old file's end went through. One without events is made
+/// anew under its own number, so that after a clean stop `state.json` names the live journal, and its loss is noticed.
+fn resume(disk: &dyn Disk, mut found: Found) -> std::io::Result<Started> {
+    let last = *found.journals.last().expect("there is always a journal");
+    let (number, previous) = if last.has_events {
+        (last.extent.journal + 1, Some(last.extent))
+    } else {
+        found.journals.pop();
+        (last.extent.journal, found.before_last)
+    };
+    let live = writer::create(disk, number, previous)?;
     // What an interrupted checkpoint did not come to.
     for name in disk.list("")? {
         if journal::number_of(&name).is_some_and(|number| number < found.snapshot.journal) {
@@ -327,7 +329,7 @@ impl<T: Send + 'static> Journal<T> {
         let folded = self.checkpoint.take().map_or(Ok(()), |thread| {
             thread
                 .join()
-                .or_else(|_| Err("The checkpoint's thread has died.".to_owned()))
+                .map_err(|_| "The checkpoint's thread has died.".to_owned())
         });
         written.and(folded)
     }

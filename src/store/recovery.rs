@@ -97,6 +97,8 @@ pub struct Found {
     pub snapshot: Snapshot,
     /// The journals after the snapshot, oldest first; never empty.
     pub journals: Vec<Closed>,
+    /// What the header of the last of them says of the one before.
+    pub before_last: Option<Extent>,
     pub notes: Vec<String>,
 }
 
@@ -116,6 +118,7 @@ pub fn find(disk: &dyn Disk, each: impl FnMut(&Applied)) -> Result<Option<Found>
     let mut found = Found {
         snapshot,
         journals: Vec::new(),
+        before_last: None,
         notes: Vec::new(),
     };
     verify_segments(disk, &mut found.snapshot.segments)?;
@@ -189,6 +192,7 @@ fn replay_all(
         let state = &mut found.snapshot.state;
         let scan = replay(disk, number, counts, state, &mut each)?;
         found.notes.extend(scan.note);
+        found.before_last = scan.header.previous;
         found.journals.push(Closed {
             extent: Extent {
                 journal: number,

@@ -125,7 +125,7 @@ fn files_are_the_owners_alone() {
     let data = dir.path().join("deep/data");
     let mut hub = Hub::start(open(&data, small(), 1).unwrap());
     live_a_little(&mut hub, 20);
-    secret(&data, None).unwrap();
+    make_secret(&data).unwrap();
     hub.journal.close().unwrap();
     check(&data);
 }
