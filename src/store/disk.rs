@@ -64,10 +64,13 @@ impl RealDisk {
 impl Disk for RealDisk {
     fn read(&self, name: &str, bytes: u64, into: &mut Vec<u8>) -> io::Result<()> {
         into.clear();
-        let file = File::open(self.path(name))?;
-        let length = file.metadata()?.len().min(bytes);
-        into.reserve(usize::try_from(length).map_err(io::Error::other)?);
-        file.take(length).read_to_end(into)?;
+        let mut file = File::open(self.path(name))?;
+        if file.metadata()?.len() <= bytes {
+            // A whole file is read in one go; a part of one, with smaller calls, is the exception.
+            file.read_to_end(into)?;
+        } else {
+            file.take(bytes).read_to_end(into)?;
+        }
         Ok(())
     }
 

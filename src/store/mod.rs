@@ -309,11 +309,12 @@ impl<T: Send + 'static> Journal<T> {
         self.queue.push(entries);
     }
 
-    /// Makes durable what was pushed, folds everything, ends the threads and releases the lock. The error says what
-    /// was not done; nothing that was committed is lost by it.
+    /// Makes durable what was pushed, folds everything (unless that is so much that it would take seconds: then the next
+    /// start does it), ends the threads and releases the lock. The error says what was not done; nothing that was
+    /// committed is lost by it.
     pub fn close(mut self) -> Result<(), String> {
         self.join(Closing::Complete)?;
-        checkpoint::fold(&self.base).map_err(|error| error.to_string())
+        checkpoint::fold_last(&self.base).map_err(|error| error.to_string())
     }
 
     fn join(&mut self, how: Closing) -> Result<(), String> {

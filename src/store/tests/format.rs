@@ -37,7 +37,7 @@ fn the_files_are_as_documented() {
     assert_eq!(value["users"][0]["name"], "Eva");
     assert_eq!(value["rooms"][0]["segments"][0]["messages"], 2);
     let lines: Vec<&str> = state.lines().collect();
-    assert_eq!(lines.len(), 5, "one user or room a line:\n{state}");
+    assert_eq!(lines.len(), 6, "one user or room a line:\n{state}");
     assert!(
         lines[1].starts_with(r#"{"name":"Eva""#)
             && lines[3].starts_with(r#"{"id":0,"name":"general""#)
