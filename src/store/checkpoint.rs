@@ -42,7 +42,8 @@ struct Pending {
 
 impl Folding {
     pub fn new(closed: Vec<Closed>) -> Folding {
-        let wanted = closed.iter().any(|journal| journal.has_events);
+        // Starts that are killed before anything happens must not gather empty journals either.
+        let wanted = closed.len() > 1 || closed.iter().any(|journal| journal.has_events);
         Folding {
             pending: Mutex::new(Pending {
                 closed,

@@ -153,8 +153,7 @@ struct Base {
 pub fn open(dir: &Path, options: Options, now: Millis) -> Result<Opened, OpenError> {
     let disk = RealDisk::new(dir);
     let name = dir.display().to_string();
-    disk.create_directory("")
-        .map_err(|e| OpenError::io("make", &name, &e))?;
+    disk::create_root(dir).map_err(|e| OpenError::io("make", &name, &e))?;
     let mut lock = lock::take(dir)?;
     let mut opened = open_disk(Box::new(disk), options, now)?;
     lock.sign();
@@ -237,11 +236,13 @@ fn resume(disk: &dyn Disk, found: Found) -> std::io::Result<Started> {
         .expect("there is always a journal")
         .extent;
     let live = writer::create(disk, last.journal + 1, Some(last))?;
-    // What an interrupted checkpoint did not come to.
-    for name in disk.list("")? {
-        if journal::number_of(&name).is_some_and(|number| number < found.snapshot.journal) {
-            disk.remove(&name)?;
-        }
+    // What an interrupted checkpoint, or a write that was, did not come to.
+    let is_left = |name: &str| match name.strip_suffix(disk::TEMPORARY) {
+        Some(whole) => whole == snapshot::FILE || journal::number_of(whole).is_some(),
+        None => journal::number_of(name).is_some_and(|number| number < found.snapshot.journal),
+    };
+    for name in disk.list("")?.iter().filter(|name| is_left(name)) {
+        disk.remove(name)?;
     }
     Ok(Started {
         state: found.snapshot.state,
@@ -328,7 +329,7 @@ impl<T: Send + 'static> Journal<T> {
         let folded = self.checkpoint.take().map_or(Ok(()), |thread| {
             thread
                 .join()
-                .or_else(|_| Err("The checkpoint's thread has died.".to_owned()))
+                .map_err(|_| "The checkpoint's thread has died.".to_owned())
         });
         written.and(folded)
     }

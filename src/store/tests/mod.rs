@@ -61,7 +61,11 @@ impl Sink<u64> for Recorder {
     }
 
     fn log(&mut self, event: &str, fields: &[(&str, &str)]) {
-        assert!(fields.iter().all(|(name, value)| !name.is_empty() && !value.is_empty()));
+        assert!(
+            fields
+                .iter()
+                .all(|(name, value)| !name.is_empty() && !value.is_empty())
+        );
         self.say(Heard::Log(event.to_owned()));
     }
 }

@@ -25,7 +25,7 @@ fn hub(folded: u64) -> Hub {
 
 fn say(hub: &mut Hub) {
     let seq = hub.state.last_seq(OFFICE) + 1;
-    let id = (seq % 4 != 0).then(|| format!("id \"{}\"", seq / 2));
+    let id = (!seq.is_multiple_of(4)).then(|| format!("id \"{}\"", seq / 2));
     let sender = ["Eva", "mira"][(seq % 2) as usize];
     hub.push_and_wait(&hub.message("general", sender, &format!("number {seq}"), id.as_deref()));
 }
