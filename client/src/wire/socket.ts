@@ -149,11 +149,10 @@ export class Socket {
   request(frame: UserFrame): Promise<unknown> {
     const id = frame.id ?? `r${++this.#references}`;
     return new Promise((resolve, reject) => {
-      if (!this.send({ ...frame, id })) {
-        reject(new LinkLost(CLOSE_ABNORMAL));
-        return;
-      }
       this.#requests.set(id, { resolve, reject });
+      if (this.send({ ...frame, id })) return;
+      this.#requests.delete(id);
+      reject(new LinkLost(CLOSE_ABNORMAL));
     });
   }
 
