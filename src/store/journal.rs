@@ -68,6 +68,7 @@ pub fn push_record(buffer: &mut Vec<u8>, n: u64, record: &Record) {
     use std::io::Write;
     let start = buffer.len();
     write!(buffer, r#"{{"n":{n},"event":"{}","data":"#, record.event).expect("a Vec takes all");
+    debug_assert!(!record.data.json().contains(&b'\n'), "an event is one line");
     buffer.extend_from_slice(record.data.json());
     line::seal(buffer, start);
     buffer.push(b'\n');

@@ -152,8 +152,7 @@ struct Base {
 pub fn open(dir: &Path, options: Options, now: Millis) -> Result<Opened, OpenError> {
     let disk = RealDisk::new(dir);
     let name = dir.display().to_string();
-    disk.create_directory("")
-        .map_err(|e| OpenError::io("make", &name, &e))?;
+    disk::create_root(dir).map_err(|e| OpenError::io("make", &name, &e))?;
     let mut lock = lock::take(dir)?;
     let mut opened = open_disk(Box::new(disk), options, now)?;
     lock.sign();
@@ -239,11 +238,13 @@ fn resume(disk: &dyn Disk, mut found: Found) -> std::io::Result<Started> {
         (last.extent.journal, found.before_last)
     };
     let live = writer::create(disk, number, previous)?;
-    // What an interrupted checkpoint did not come to.
-    for name in disk.list("")? {
-        if journal::number_of(&name).is_some_and(|number| number < found.snapshot.journal) {
-            disk.remove(&name)?;
-        }
+    // What an interrupted checkpoint, or a write that was, did not come to.
+    let is_left = |name: &str| match name.strip_suffix(disk::TEMPORARY) {
+        Some(whole) => whole == snapshot::FILE || journal::number_of(whole).is_some(),
+        None => journal::number_of(name).is_some_and(|number| number < found.snapshot.journal),
+    };
+    for name in disk.list("")?.iter().filter(|name| is_left(name)) {
+        disk.remove(name)?;
     }
     Ok(Started {
         state: found.snapshot.state,
@@ -311,11 +312,12 @@ impl<T: Send + 'static> Journal<T> {
         self.queue.push(entries);
     }
 
-    /// Makes durable what was pushed, folds everything, ends the threads and releases the lock. The error says what
-    /// was not done; nothing that was committed is lost by it.
+    /// Makes durable what was pushed, folds everything (unless that is so much that it would take seconds: then the next
+    /// start does it), ends the threads and releases the lock. The error says what was not done; nothing that was
+    /// committed is lost by it.
     pub fn close(mut self) -> Result<(), String> {
         self.join(Closing::Complete)?;
-        checkpoint::fold(&self.base).map_err(|error| error.to_string())
+        checkpoint::fold_last(&self.base).map_err(|error| error.to_string())
     }
 
     fn join(&mut self, how: Closing) -> Result<(), String> {

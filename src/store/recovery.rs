@@ -11,9 +11,9 @@ use crate::model::{Event, LogId, RecentId, State};
 use crate::protocol::{Millis, Seq};
 use std::borrow::Cow;
 use std::io;
-use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 /// A journal that is written no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,11 +243,14 @@ fn verify_segments(disk: &dyn Disk, table: &mut SegmentTable) -> Result<(), Open
         }
         Ok(())
     };
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(work.len()))
-            .map(|_| scope.spawn(verify))
-            .collect();
+    // A thread must have enough to do to be worth its start.
+    const SEGMENTS_PER_THREAD: usize = 32;
+    let helpers = match work.len() / SEGMENTS_PER_THREAD {
+        0 => 0,
+        most => thread::available_parallelism().map_or(0, |cores| (cores.get() - 1).min(most)),
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (0..helpers).map(|_| scope.spawn(verify)).collect();
         let mine = verify();
         others.into_iter().fold(mine, |result, thread| {
             let other = thread.join().expect("verifying does not panic");

@@ -122,7 +122,7 @@ fn push(hub: &mut Hub, event: &Event, dead: bool) -> bool {
                 writable = false;
             }
             Heard::Recovered => writable = true,
-            Heard::Folded(_) | Heard::Log(..) => {}
+            Heard::Folded(_) | Heard::Log(_) => {}
         }
         if failed && (dead || writable && hub.epoch > epoch) {
             return false;
@@ -257,7 +257,7 @@ fn entries_that_were_decided_on_lost_ground_fail_in_order() {
     hub.journal.push(&mut entries);
     let failed = hub.wait_for(|heard| match heard {
         Heard::Failed(batch) => Some(batch),
-        Heard::Log(event, _) => {
+        Heard::Log(event) => {
             assert_eq!(event, "storage_failed");
             None
         }
@@ -302,7 +302,7 @@ fn entries_that_were_decided_on_lost_ground_fail_in_order() {
             None
         }
         Heard::RolledBack(state, _, epoch) => Some((*state, epoch)),
-        Heard::Log(..) => None,
+        Heard::Log(_) => None,
         other => panic!("{other:?}"),
     });
     assert_eq!((state, later), (durable, epoch + 1));
