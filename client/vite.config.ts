@@ -8,6 +8,8 @@ export default defineConfig({
   plugins: [svelte(), precompress()],
   build: {
     target: 'es2022',
+    // Also where --outDir names a directory elsewhere: what an older build left there would be embedded too.
+    emptyOutDir: true,
     // Data URLs in style sheets would need a wider Content-Security-Policy, and the pre-load helper injects nothing we need.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
@@ -22,7 +24,5 @@ export default defineConfig({
       '/health': 'http://127.0.0.1:8080',
     },
   },
-  // Unit tests run the browser's form of Svelte's signals under Node; nothing of the DOM is needed.
-  resolve: process.env['VITEST'] ? { conditions: ['browser'] } : {},
-  test: { environment: 'node', include: ['src/**/*.test.ts'] },
+  test: { environment: './src/testing/environment.ts', include: ['src/**/*.test.ts'] },
 });

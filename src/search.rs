@@ -11,6 +11,7 @@ mod tests;
 use crate::model::LogId;
 use crate::protocol::{Error, Millis, SERVER_NAME, Seq};
 use crate::store::{Chunk, ChunkLines, Reader, join_lines};
+use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter, memrchr};
 use needle::Needle;
 use serde::Deserialize;
@@ -20,7 +21,7 @@ use std::collections::BinaryHeap;
 use std::num::NonZero;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Messages of people whose content holds `query`, ignoring case, newest first over all `logs`:
@@ -149,7 +150,7 @@ impl Search<'_> {
             let Some(chunk) = self.chunks.get(index) else {
                 return Ok(());
             };
-            if self.is_too_old(chunk.newest) {
+            if chunk.newest < self.oldest_kept() {
                 // So are all that follow.
                 self.next.store(self.chunks.len(), Ordering::Relaxed);
                 return Ok(());
@@ -164,13 +165,13 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Whether so old a message is beyond those that are answered.
-    fn is_too_old(&self, timestamp: Millis) -> bool {
+    /// Messages older than this are not answered, since there are enough newer ones.
+    fn oldest_kept(&self) -> Millis {
         let hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);
-        hits.len() >= self.most
-            && hits
-                .peek()
-                .is_some_and(|Reverse(hit)| timestamp < hit.timestamp)
+        match hits.peek() {
+            Some(Reverse(hit)) if hits.len() >= self.most => hit.timestamp,
+            _ => 0,
+        }
     }
 
     fn search_chunk(
@@ -181,7 +182,7 @@ impl Search<'_> {
     ) -> Result<(), Error> {
         match self.reader.read_chunk(chunk, buffer)? {
             ChunkLines::File(content) => {
-                let mut matches = self.matches(content, scratch);
+                let mut matches = self.matches(content, self.oldest_kept(), scratch);
                 matches.sort_unstable_by_key(|m| Reverse((m.timestamp, m.seq)));
                 for found in matches.iter().take(self.most) {
                     let line = &content[found.line.clone()];
@@ -191,9 +192,10 @@ impl Search<'_> {
                 }
             }
             ChunkLines::Memory(lines) => {
+                let oldest = self.oldest_kept();
                 for line in lines {
                     let json = line.json();
-                    if let Some(found) = self.matches(json, scratch).first() {
+                    if let Some(found) = self.matches(json, oldest, scratch).first() {
                         self.keep(found, json.to_vec());
                     }
                 }
@@ -214,8 +216,8 @@ impl Search<'_> {
         }
     }
 
-    /// The lines of `content` that hold the query.
-    fn matches(&self, content: &[u8], scratch: &mut String) -> Vec<Match> {
+    /// The lines of `content` that hold the query, without those before `oldest`.
+    fn matches(&self, content: &[u8], oldest: Millis, scratch: &mut String) -> Vec<Match> {
         let mut matches = Vec::new();
         let mut candidates = self.needle.candidates(content);
         let mut from = 0;
@@ -228,7 +230,9 @@ impl Search<'_> {
             match text_range(line) {
                 Some(text) if place < start + text.start => from = start + text.start,
                 Some(text)
-                    if place < start + text.end && self.holds(&line[text.clone()], scratch) =>
+                    if place < start + text.end
+                        && timestamp_at(line, text.end) >= oldest
+                        && self.holds(&line[text.clone()], scratch) =>
                 {
                     index += memchr_iter(b'\n', &content[counted..start]).count();
                     counted = start;
@@ -280,14 +284,29 @@ impl Search<'_> {
     }
 }
 
+const CONTENT: &[u8] = br#","content":"#;
+const TIMESTAMP: &[u8] = br#","timestamp":"#;
+static FIND_CONTENT: LazyLock<Finder> = LazyLock::new(|| Finder::new(CONTENT));
+static FIND_TIMESTAMP: LazyLock<Finder> = LazyLock::new(|| Finder::new(TIMESTAMP));
+
 /// Where the content stands in a message's JSON, with its quotes. A key with its quotes stands in no string, since
 /// there every quote follows a backslash; and a message is written with the content before the timestamp.
 fn text_range(line: &[u8]) -> Option<Range<usize>> {
-    const CONTENT: &[u8] = br#","content":"#;
-    const TIMESTAMP: &[u8] = br#","timestamp":"#;
-    let start = memchr::memmem::find(line, CONTENT)? + CONTENT.len();
-    let end = start + memchr::memmem::find(&line[start..], TIMESTAMP)?;
+    let start = FIND_CONTENT.find(line)? + CONTENT.len();
+    let end = start + FIND_TIMESTAMP.find(&line[start..])?;
     Some(start..end)
+}
+
+/// The timestamp whose key begins at `at`.
+fn timestamp_at(line: &[u8], at: usize) -> Millis {
+    let digits = line[at + TIMESTAMP.len()..]
+        .iter()
+        .take_while(|b| b.is_ascii_digit());
+    digits.fold(0, |number: Millis, digit| {
+        number
+            .saturating_mul(10)
+            .saturating_add(Millis::from(digit - b'0'))
+    })
 }
 
 /// Timestamp and `seq` of a message that a person wrote.

@@ -52,8 +52,12 @@ impl Server {
             journal_bytes: config.journal_bytes,
             ..Options::default()
         };
+        let secret =
+            store::known_secret(&config.data, std::env::var_os("JWT_SECRET")).map_err(failed)?;
         let opened = store::open(&config.data, options, unix_millis()).map_err(failed)?;
-        let secret = store::secret(&config.data, std::env::var_os("JWT_SECRET")).map_err(failed)?;
+        let secret = secret
+            .map_or_else(|| store::make_secret(&config.data), Ok)
+            .map_err(failed)?;
         let log = Log::open(&config.data, config.log_bytes);
         opened
             .notes
@@ -98,7 +102,6 @@ impl Server {
             outboxes: Arc::new(Outboxes::new(config.writer_threads, config.backlog_bytes)),
             config,
             log: log.clone(),
-            started: now,
             stopper: listener.stopper(),
         };
         let address = listener.address().to_string();

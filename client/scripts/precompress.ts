@@ -1,6 +1,6 @@
 // Owns: the compressed forms of the built assets. Never changes an asset itself.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import type { Plugin, ResolvedConfig } from 'vite';
 
@@ -46,9 +46,7 @@ export function precompress(): Plugin {
       sequential: true,
       handler(error?: Error) {
         if (error) return;
-        const directory = join(config.root, '.');
-        const out = config.build.outDir.startsWith('/') ? config.build.outDir : join(directory, config.build.outDir);
-        for (const path of filesBelow(out)) if (COMPRESSIBLE.test(path)) compressFile(path);
+        for (const path of filesBelow(resolve(config.root, config.build.outDir))) if (COMPRESSIBLE.test(path)) compressFile(path);
       },
     },
   };

@@ -45,8 +45,6 @@ pub struct Context {
     pub outboxes: Arc<outbox::Outboxes>,
     pub config: Config,
     pub log: Log,
-    /// When the server started.
-    pub started: Instant,
     /// Ends the listener; while it stops, no connection is kept for another request.
     pub stopper: Stopper,
 }

@@ -1,9 +1,12 @@
 //! The sending end of a WebSocket: what the socket does not take at once waits here, bounded.
 //!
-//! 1. [`Outbox::push`] never blocks. 2. Frames leave in the order in which they were pushed, and whole: all that is
-//! written to the socket after the upgrade passes through here. 3. A connection that is behind by more than
-//! the bound in bytes, or whose oldest frame has waited too long, is cut off. 4. While a connection catches up with
-//! what it missed, what is pushed waits for that to end, and only its bytes count.
+//! 1. [`Outbox::push`](Receiver::push) never blocks.
+//! 2. Frames leave in the order in which they were pushed, and whole: all that is written to the socket after the
+//!    upgrade passes through here.
+//! 3. A connection that is behind by more than the bound in bytes, or whose oldest frame has waited too long, is cut
+//!    off.
+//! 4. While a connection catches up with what it missed, what is pushed waits for that to end, and only its bytes
+//!    count.
 //!
 //! Where the system can send without blocking, the fan-out sends straight into the socket, and a writer thread
 //! exists only while the connection is behind. Elsewhere each connection has one as long as it lives.
@@ -82,12 +85,9 @@ impl Outboxes {
 
 /// Where the bytes of a catch-up come from: pieces of whole frames, at the pace at which the socket takes them.
 pub trait Source: Send {
-    /// The next piece; `None` at the end. An error ends the connection.
-    fn next_piece(&mut self) -> Option<Result<Vec<u8>, CatchUpFailed>>;
+    /// The next piece; `None` at the end.
+    fn next_piece(&mut self) -> Option<Vec<u8>>;
 }
-
-/// What was missed cannot be read.
-pub struct CatchUpFailed;
 
 pub struct Outbox {
     stream: Arc<TcpStream>,
@@ -213,11 +213,7 @@ impl Outbox {
     fn send_missed(&self, mut missed: Missed) -> Option<Missed> {
         while lock(&self.queue).phase == Phase::CatchingUp {
             match missed.source.next_piece() {
-                Some(Ok(piece)) => missed.piece = piece,
-                Some(Err(CatchUpFailed)) => {
-                    self.fail();
-                    return None;
-                }
+                Some(piece) => missed.piece = piece,
                 None => {
                     lock(&self.queue).go_live();
                     return None;
@@ -261,8 +257,7 @@ impl Outbox {
     fn write_missed(&self, mut missed: Missed) {
         while self.write_piece(&missed.piece) {
             match missed.source.next_piece() {
-                Some(Ok(piece)) => missed.piece = piece,
-                Some(Err(CatchUpFailed)) => return self.fail(),
+                Some(piece) => missed.piece = piece,
                 None => return lock(&self.queue).go_live(),
             }
         }
@@ -289,14 +284,6 @@ impl Outbox {
             }
         }
         lock(&self.queue).phase == Phase::CatchingUp
-    }
-
-    /// What was missed cannot be read: better no connection than one with a hole.
-    fn fail(&self) {
-        self.close(
-            1011,
-            "The server could not read what you missed. It will be tried again.",
-        );
     }
 
     /// Shuts the socket and drops everything; whoever reads from it sees its end.

@@ -1,6 +1,6 @@
 //! The outbox over real sockets, in both ways of writing.
 
-use super::outbox::{CatchUpFailed, Outbox, Outboxes, Source};
+use super::outbox::{Outbox, Outboxes, Source};
 use crate::hub::Receiver;
 use crate::protocol::Frame;
 use std::io::Read;
@@ -50,8 +50,8 @@ fn read_numbers(peer: &mut TcpStream, count: u32) -> Vec<u32> {
 struct Pieces(std::vec::IntoIter<Vec<u8>>);
 
 impl Source for Pieces {
-    fn next_piece(&mut self) -> Option<Result<Vec<u8>, CatchUpFailed>> {
-        self.0.next().map(Ok)
+    fn next_piece(&mut self) -> Option<Vec<u8>> {
+        self.0.next()
     }
 }
 

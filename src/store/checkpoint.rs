@@ -13,7 +13,9 @@ use super::snapshot::{self, SegmentTable};
 use crate::model::{LogId, State};
 use crate::protocol::{Millis, Seq};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Journals are folded up to this many bytes at a time, so that a long row of them does not fill the memory.
@@ -40,7 +42,8 @@ struct Pending {
 
 impl Folding {
     pub fn new(closed: Vec<Closed>) -> Folding {
-        let wanted = closed.iter().any(|journal| journal.has_events);
+        // Starts that are killed before anything happens must not gather empty journals either.
+        let wanted = closed.len() > 1 || closed.iter().any(|journal| journal.has_events);
         Folding {
             pending: Mutex::new(Pending {
                 closed,
@@ -93,7 +96,7 @@ impl Folding {
 pub fn run(base: &Base) {
     let mut wait = None;
     while start_next(&base.folding, wait) {
-        let result = fold(base);
+        let result = fold_until_stopped(base);
         let mut pending = base.folding.lock();
         pending.running = false;
         pending.wanted |= result.is_err();
@@ -123,27 +126,44 @@ fn start_next(folding: &Folding, wait: Option<Duration>) -> bool {
     !pending.stop
 }
 
-/// Folds all closed journals. After an error it may be called again.
-pub fn fold(base: &Base) -> Result<(), OpenError> {
-    let _files = base.folding.hold_files();
-    loop {
-        let closed = base.folding.closed();
-        let mut bytes = 0;
-        let fits = |journal: &&Closed| {
-            let first = bytes == 0;
-            bytes += journal.extent.bytes;
-            first || bytes <= FOLD_BYTES
-        };
-        let group: Vec<Extent> = closed.iter().take_while(fits).map(|j| j.extent).collect();
-        let Some(last) = group.last() else {
-            return Ok(());
-        };
-        fold_group(base, &group)?;
-        base.folding
-            .lock()
-            .closed
-            .retain(|journal| journal.extent.journal > last.journal);
+/// Folds closed journals until none is left or the thread is stopped.
+fn fold_until_stopped(base: &Base) -> Result<(), OpenError> {
+    while !base.folding.lock().stop && fold_some(base)? {}
+    Ok(())
+}
+
+/// Folds what is left when the store closes, unless it is so much that whoever waits for the end would lose patience:
+/// then the next start does it.
+pub fn fold_last(base: &Base) -> Result<(), OpenError> {
+    let closed = base.folding.closed();
+    let bytes: u64 = closed.iter().map(|journal| journal.extent.bytes).sum();
+    if bytes <= FOLD_BYTES {
+        while fold_some(base)? {}
     }
+    Ok(())
+}
+
+/// Folds as many of the oldest closed journals as go together; false where there is none. After an error it may be
+/// called again.
+fn fold_some(base: &Base) -> Result<bool, OpenError> {
+    let _files = base.folding.hold_files();
+    let closed = base.folding.closed();
+    let mut bytes = 0;
+    let fits = |journal: &&Closed| {
+        let first = bytes == 0;
+        bytes += journal.extent.bytes;
+        first || bytes <= FOLD_BYTES
+    };
+    let group: Vec<Extent> = closed.iter().take_while(fits).map(|j| j.extent).collect();
+    let Some(last) = group.last() else {
+        return Ok(false);
+    };
+    fold_group(base, &group)?;
+    let mut pending = base.folding.lock();
+    pending
+        .closed
+        .retain(|journal| journal.extent.journal > last.journal);
+    Ok(true)
 }
 
 fn fold_group(base: &Base, group: &[Extent]) -> Result<(), OpenError> {
@@ -170,18 +190,53 @@ fn fold_group(base: &Base, group: &[Extent]) -> Result<(), OpenError> {
         )?;
     }
     let mut table = snapshot.segments;
-    for (&log, new) in &lines {
-        let segments = table.entry(log).or_default();
-        let changed = segments::extend(disk, log, segments, new, base.options.segment_messages)?;
-        segments.retain(|old| old.first < changed[0].first);
-        segments.extend(changed);
-    }
+    write_segments(base, &lines, &mut table)?;
     refresh_times(base, &mut table);
     let last = group.last().expect("a group has a journal");
     save(base, last.journal + 1, &state, &table)?;
     publish(base, table);
     for extent in group {
         remove(base, &journal::file(extent.journal));
+    }
+    Ok(())
+}
+
+/// Writes each log's new lines; several logs at once, since each waits for the disk and disks like company.
+fn write_segments(
+    base: &Base,
+    lines: &HashMap<LogId, NewLines>,
+    table: &mut SegmentTable,
+) -> Result<(), OpenError> {
+    const THREADS: usize = 8;
+    let most = base.options.segment_messages;
+    let work: Vec<(&LogId, &NewLines)> = lines.iter().collect();
+    let next = AtomicUsize::new(0);
+    let old = &*table;
+    let write = || -> Result<Vec<(LogId, Vec<Segment>)>, OpenError> {
+        let mut written = Vec::new();
+        while let Some(&(&log, new)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let old = old.get(&log).map_or(&[][..], Vec::as_slice);
+            written.push((log, segments::extend(&*base.disk, log, old, new, most)?));
+        }
+        Ok(written)
+    };
+    let results: Vec<_> = thread::scope(|scope| {
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, write).ok();
+        let helpers: Vec<_> = (1..work.len().min(THREADS)).filter_map(spawn).collect();
+        let mine = write();
+        let join = |helper: thread::ScopedJoinHandle<'_, _>| {
+            helper
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        helpers.into_iter().map(join).chain([mine]).collect()
+    });
+    for result in results {
+        for (log, changed) in result? {
+            let segments = table.entry(log).or_default();
+            segments.retain(|old| old.first < changed[0].first);
+            segments.extend(changed);
+        }
     }
     Ok(())
 }

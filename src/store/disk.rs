@@ -42,7 +42,7 @@ pub trait Disk: Send + Sync {
 }
 
 /// The suffix of a file that is being written.
-const TEMPORARY: &str = ".tmp";
+pub const TEMPORARY: &str = ".tmp";
 
 /// A directory of the file system.
 pub struct RealDisk {
@@ -64,10 +64,13 @@ impl RealDisk {
 impl Disk for RealDisk {
     fn read(&self, name: &str, bytes: u64, into: &mut Vec<u8>) -> io::Result<()> {
         into.clear();
-        let file = File::open(self.path(name))?;
-        let length = file.metadata()?.len().min(bytes);
-        into.reserve(usize::try_from(length).map_err(io::Error::other)?);
-        file.take(length).read_to_end(into)?;
+        let mut file = File::open(self.path(name))?;
+        if file.metadata()?.len() <= bytes {
+            // A whole file is read in one go; a part of one, with smaller calls, is the exception.
+            file.read_to_end(into)?;
+        } else {
+            file.take(bytes).read_to_end(into)?;
+        }
         Ok(())
     }
 
@@ -89,14 +92,7 @@ impl Disk for RealDisk {
     }
 
     fn create_directory(&self, directory: &str) -> io::Result<()> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::DirBuilderExt;
-            builder.mode(0o700);
-        }
-        builder.create(self.path(directory))
+        create_private_directory(&self.path(directory))
     }
 
     fn append(&self, name: &str) -> io::Result<Box<dyn AppendFile>> {
@@ -124,11 +120,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_directory(&self, directory: &str) -> io::Result<()> {
-        // Elsewhere a directory cannot be opened as a file, and its entries are the file system's own care.
-        if cfg!(unix) {
-            File::open(self.path(directory))?.sync_all()?;
-        }
-        Ok(())
+        sync_entries(&self.path(directory))
     }
 }
 
@@ -140,6 +132,49 @@ impl AppendFile for File {
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
     }
+}
+
+/// Makes the data directory, and those above it, durably; one that exists is fine.
+pub fn create_root(dir: &Path) -> io::Result<()> {
+    let missing = dir
+        .ancestors()
+        .take_while(|path| !is_current(path) && !path.exists());
+    let missing = missing.count();
+    create_private_directory(dir)?;
+    for parent in dir.ancestors().skip(1).take(missing) {
+        let parent = if is_current(parent) {
+            Path::new(".")
+        } else {
+            parent
+        };
+        // One may make a directory where one may not look; then its entry is the system's care.
+        let _ = sync_entries(parent);
+    }
+    Ok(())
+}
+
+/// The last ancestor of a relative path.
+fn is_current(path: &Path) -> bool {
+    path.as_os_str().is_empty()
+}
+
+fn create_private_directory(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(path)
+}
+
+fn sync_entries(directory: &Path) -> io::Result<()> {
+    // Elsewhere a directory cannot be opened as a file, and its entries are the file system's own care.
+    if cfg!(unix) {
+        File::open(directory)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Options that create a file which only this user may read.

@@ -68,6 +68,7 @@ pub fn push_record(buffer: &mut Vec<u8>, n: u64, record: &Record) {
     use std::io::Write;
     let start = buffer.len();
     write!(buffer, r#"{{"n":{n},"event":"{}","data":"#, record.event).expect("a Vec takes all");
+    debug_assert!(!record.data.json().contains(&b'\n'), "an event is one line");
     buffer.extend_from_slice(record.data.json());
     line::seal(buffer, start);
     buffer.push(b'\n');
@@ -193,8 +194,9 @@ fn read_tail(
         scan.events += 1;
         scan.bytes += written.len() as u64;
         kept = written.len();
-    } else if !may_be_torn || line::begins_sealed(rest) || !begins_event(written, n) {
-        let what = "it is neither a whole line nor the beginning of one";
+    // What was never synced may be anything after a power cut; but a whole line was, and only its end was changed.
+    } else if !may_be_torn || line::begins_sealed(rest) {
+        let what = "something stands where its line end belongs";
         return Err(OpenError::damaged(name, Some(n + 1), what));
     }
     if kept < rest.len() {
@@ -205,11 +207,4 @@ fn read_tail(
         ));
     }
     Ok(())
-}
-
-/// Whether `bytes` could be the beginning of the `n`th event's line.
-fn begins_event(bytes: &[u8], n: u64) -> bool {
-    let beginning = format!(r#"{{"n":{n},"event":""#);
-    let length = bytes.len().min(beginning.len());
-    bytes[..length] == beginning.as_bytes()[..length]
 }

@@ -28,7 +28,7 @@ mod writer;
 pub use error::OpenError;
 pub(crate) use reader::{Chunk, ChunkLines, join_lines};
 pub use reader::{IdLookup, Line, Lines, Page, PageRange, Reader};
-pub use secret::secret;
+pub use secret::{known_secret, make_secret};
 
 use crate::limits;
 use crate::model::{LogId, RecentId, State};
@@ -36,7 +36,6 @@ use crate::protocol::{MessageFrame, Millis, Seq};
 use catalogue::Catalogue;
 use checkpoint::Folding;
 use disk::{Disk, RealDisk};
-use journal::Extent;
 use lock::Lock;
 use queue::{Closing, Notices, Queue};
 use recovery::{Closed, Found};
@@ -153,8 +152,7 @@ struct Base {
 pub fn open(dir: &Path, options: Options, now: Millis) -> Result<Opened, OpenError> {
     let disk = RealDisk::new(dir);
     let name = dir.display().to_string();
-    disk.create_directory("")
-        .map_err(|e| OpenError::io("make", &name, &e))?;
+    disk::create_root(dir).map_err(|e| OpenError::io("make", &name, &e))?;
     let mut lock = lock::take(dir)?;
     let mut opened = open_disk(Box::new(disk), options, now)?;
     lock.sign();
@@ -229,19 +227,24 @@ fn first_start(disk: &dyn Disk, now: Millis) -> std::io::Result<Started> {
     })
 }
 
-/// Every start goes on in a new journal: nobody knows what an old file's end went through.
-fn resume(disk: &dyn Disk, found: Found) -> std::io::Result<Started> {
-    let last: Extent = found
-        .journals
-        .last()
-        .expect("there is always a journal")
-        .extent;
-    let live = writer::create(disk, last.journal + 1, Some(last))?;
-    // What an interrupted checkpoint did not come to.
-    for name in disk.list("")? {
-        if journal::number_of(&name).is_some_and(|number| number < found.snapshot.journal) {
-            disk.remove(&name)?;
-        }
+/// Every start goes on in a new journal: nobody knows what an old file's end went through. One without events is made
+/// anew under its own number, so that after a clean stop `state.json` names the live journal, and its loss is noticed.
+fn resume(disk: &dyn Disk, mut found: Found) -> std::io::Result<Started> {
+    let last = *found.journals.last().expect("there is always a journal");
+    let (number, previous) = if last.has_events {
+        (last.extent.journal + 1, Some(last.extent))
+    } else {
+        found.journals.pop();
+        (last.extent.journal, found.before_last)
+    };
+    let live = writer::create(disk, number, previous)?;
+    // What an interrupted checkpoint, or a write that was, did not come to.
+    let is_left = |name: &str| match name.strip_suffix(disk::TEMPORARY) {
+        Some(whole) => whole == snapshot::FILE || journal::number_of(whole).is_some(),
+        None => journal::number_of(name).is_some_and(|number| number < found.snapshot.journal),
+    };
+    for name in disk.list("")?.iter().filter(|name| is_left(name)) {
+        disk.remove(name)?;
     }
     Ok(Started {
         state: found.snapshot.state,
@@ -309,11 +312,12 @@ impl<T: Send + 'static> Journal<T> {
         self.queue.push(entries);
     }
 
-    /// Makes durable what was pushed, folds everything, ends the threads and releases the lock. The error says what
-    /// was not done; nothing that was committed is lost by it.
+    /// Makes durable what was pushed, folds everything (unless that is so much that it would take seconds: then the next
+    /// start does it), ends the threads and releases the lock. The error says what was not done; nothing that was
+    /// committed is lost by it.
     pub fn close(mut self) -> Result<(), String> {
         self.join(Closing::Complete)?;
-        checkpoint::fold(&self.base).map_err(|error| error.to_string())
+        checkpoint::fold_last(&self.base).map_err(|error| error.to_string())
     }
 
     fn join(&mut self, how: Closing) -> Result<(), String> {
@@ -327,7 +331,7 @@ impl<T: Send + 'static> Journal<T> {
         let folded = self.checkpoint.take().map_or(Ok(()), |thread| {
             thread
                 .join()
-                .or_else(|_| Err("The checkpoint's thread has died.".to_owned()))
+                .map_err(|_| "The checkpoint's thread has died.".to_owned())
         });
         written.and(folded)
     }

@@ -11,9 +11,9 @@ use crate::model::{Event, LogId, RecentId, State};
 use crate::protocol::{Millis, Seq};
 use std::borrow::Cow;
 use std::io;
-use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 /// A journal that is written no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,8 @@ pub struct Found {
     pub snapshot: Snapshot,
     /// The journals after the snapshot, oldest first; never empty.
     pub journals: Vec<Closed>,
+    /// What the header of the last of them says of the one before.
+    pub before_last: Option<Extent>,
     pub notes: Vec<String>,
 }
 
@@ -116,6 +118,7 @@ pub fn find(disk: &dyn Disk, each: impl FnMut(&Applied)) -> Result<Option<Found>
     let mut found = Found {
         snapshot,
         journals: Vec::new(),
+        before_last: None,
         notes: Vec::new(),
     };
     verify_segments(disk, &mut found.snapshot.segments)?;
@@ -189,6 +192,7 @@ fn replay_all(
         let state = &mut found.snapshot.state;
         let scan = replay(disk, number, counts, state, &mut each)?;
         found.notes.extend(scan.note);
+        found.before_last = scan.header.previous;
         found.journals.push(Closed {
             extent: Extent {
                 journal: number,
@@ -239,11 +243,14 @@ fn verify_segments(disk: &dyn Disk, table: &mut SegmentTable) -> Result<(), Open
         }
         Ok(())
     };
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(work.len()))
-            .map(|_| scope.spawn(verify))
-            .collect();
+    // A thread must have enough to do to be worth its start.
+    const SEGMENTS_PER_THREAD: usize = 32;
+    let helpers = match work.len() / SEGMENTS_PER_THREAD {
+        0 => 0,
+        most => thread::available_parallelism().map_or(0, |cores| (cores.get() - 1).min(most)),
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (0..helpers).map(|_| scope.spawn(verify)).collect();
         let mine = verify();
         others.into_iter().fold(mine, |result, thread| {
             let other = thread.join().expect("verifying does not panic");

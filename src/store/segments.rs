@@ -79,10 +79,6 @@ impl NewLines {
         self.bytes.push(b'\n');
         self.ends.push((self.bytes.len(), timestamp));
     }
-
-    pub fn count(&self) -> u64 {
-        self.ends.len() as u64
-    }
 }
 
 /// Writes the lines that follow `old` into segments of at most `most` messages, and makes them durable. Returns the

@@ -72,8 +72,19 @@ struct Failure {
     message: String,
     /// Whether the hub has the durable state.
     rolled_back: bool,
+    /// What was logged last: the same again says nothing new.
+    logged: String,
     reload_at: Instant,
     reopen_at: Instant,
+}
+
+impl Failure {
+    fn log_once<T>(&mut self, sink: &mut impl Sink<T>, event: &str, error: String) {
+        if self.logged != error {
+            sink.log(event, &[("error", &error)]);
+            self.logged = error;
+        }
+    }
 }
 
 /// The thread's own.
@@ -248,6 +259,7 @@ impl<T, S: Sink<T>> Writer<T, S> {
             },
             message: message.clone(),
             rolled_back: false,
+            logged: String::new(),
             reload_at: Instant::now(),
             reopen_at: Instant::now() + self.base.options.retry,
         });
@@ -305,8 +317,7 @@ impl<T, S: Sink<T>> Writer<T, S> {
                 }
                 Err(error) => {
                     failure.reload_at = Instant::now() + self.base.options.retry;
-                    let fields = [("error", &*error.to_string())];
-                    self.sink.log("storage_reload_failed", &fields);
+                    failure.log_once(&mut self.sink, "storage_reload_failed", error.to_string());
                 }
             }
         }
@@ -335,11 +346,8 @@ impl<T, S: Sink<T>> Writer<T, S> {
             }
             Err(error) => {
                 failure.reopen_at = Instant::now() + self.base.options.retry;
-                let fields = [
-                    ("file", &*journal::file(number)),
-                    ("error", &*error.to_string()),
-                ];
-                self.sink.log("storage_retry_failed", &fields);
+                let error = format!("{}: {error}", journal::file(number));
+                failure.log_once(&mut self.sink, "storage_retry_failed", error);
             }
         }
     }
@@ -365,7 +373,10 @@ impl<T, S: Sink<T>> Writer<T, S> {
                 self.sink.log("journal_rotation_failed", &fields);
                 // Its header would make void what is written to the old journal from now on, so it must be gone.
                 match self.undo_rotation(&name) {
-                    Ok(()) => self.rotate_at += (self.base.options.journal_bytes / 8).max(1),
+                    Ok(()) => {
+                        let later = (self.base.options.journal_bytes / 8).max(1);
+                        self.rotate_at = closed.extent.bytes + later;
+                    }
                     // Nor may the old journal's number be used again, while the next one's header may be there.
                     Err(undo) => self.fail(&undo, Vec::new(), false),
                 }

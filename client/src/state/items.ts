@@ -1,7 +1,7 @@
 // Owns: turning messages into rows: day separators, groups, the New line, announcements. Pure.
 import { mentions } from '../text/content';
 import { sameName } from '../text/names';
-import { dayKey, formatDayLabel } from '../text/time';
+import { dayKey, formatDayLabel, startOfDay, startOfNextDay } from '../text/time';
 import { SERVER_NAME, type Message } from '../wire/protocol';
 import type { PendingMessage } from './outbox.svelte';
 
@@ -45,7 +45,10 @@ class Builder {
   readonly #input: ItemsInput;
   readonly #pendingById: Map<string, PendingMessage>;
   readonly #old: Map<string, TimelineItem>;
-  #day = '';
+  /** The local day of the row before, from its first ms up to, not including, its last. */
+  #dayFrom = 0;
+  #dayTo = 0;
+  readonly #keys = new Set<string>();
   #group: Group | null = null;
 
   constructor(input: ItemsInput, previous: readonly TimelineItem[]) {
@@ -88,11 +91,11 @@ class Builder {
   }
 
   #separateDay(time: number): void {
-    const day = dayKey(time);
-    if (day === this.#day) return;
-    this.#day = day;
+    if (time >= this.#dayFrom && time < this.#dayTo) return;
+    this.#dayFrom = startOfDay(time);
+    this.#dayTo = startOfNextDay(time);
     this.#group = null;
-    this.#push({ kind: 'day', key: `day:${day}`, label: formatDayLabel(time, this.#input.now), date: time });
+    this.#push({ kind: 'day', key: this.#unique(`day:${dayKey(time)}`), label: formatDayLabel(time, this.#input.now), date: time });
   }
 
   #begins(sender: string, time: number): boolean {
@@ -102,6 +105,14 @@ class Builder {
     return true;
   }
 
+  /** A clock that went back may begin a day twice; a list must not hold a key twice. */
+  #unique(key: string): string {
+    let unique = key;
+    while (this.#keys.has(unique)) unique += "'";
+    this.#keys.add(unique);
+    return unique;
+  }
+
   /** Rows that did not change stay the same objects, so that nothing of them is rendered again. */
   #push(item: TimelineItem): void {
     const old = this.#old.get(item.key);
@@ -109,9 +120,15 @@ class Builder {
   }
 }
 
+/** Whether two rows of the same key show the same. */
 function same(a: TimelineItem, b: TimelineItem): boolean {
-  const other = b as unknown as Record<string, unknown>;
-  return Object.entries(a).every(([key, value]) => other[key] === value || (key === 'date' && a.kind === b.kind));
+  if (a.kind === 'message' && b.kind === 'message') {
+    return a.message === b.message && a.first === b.first && a.mine === b.mine && a.mentionsMe === b.mentionsMe;
+  }
+  if (a.kind === 'pending' && b.kind === 'pending') return a.pending === b.pending && a.first === b.first;
+  if (a.kind === 'day' && b.kind === 'day') return a.label === b.label;
+  if (a.kind === 'event' && b.kind === 'event') return a.message === b.message;
+  return a.kind === b.kind;
 }
 
 /** The rows for `input`; those of `previous` that still hold are taken over as they are. */
@@ -120,16 +137,5 @@ export function buildItems(input: ItemsInput, previous: readonly TimelineItem[] 
   for (const message of input.messages) builder.message(message);
   for (const message of input.early) builder.message(message);
   builder.pending();
-  return withUniqueKeys(builder.items);
-}
-
-/** A clock that went back may begin a day twice; a list must not hold a key twice. */
-function withUniqueKeys(items: TimelineItem[]): TimelineItem[] {
-  const keys = new Set<string>();
-  return items.map((item) => {
-    let { key } = item;
-    while (keys.has(key)) key += "'";
-    keys.add(key);
-    return key === item.key ? item : { ...item, key };
-  });
+  return builder.items;
 }

@@ -371,12 +371,14 @@ export class Timeline {
     const room = this.#room;
     if (!room) return;
     this.reachedStart = this.#window.length === 0 ? room.lastSeq === 0 : this.#window.first === 1;
-    this.detached = this.#window.last < room.log.seen && this.#window.length > 0;
+    this.detached = this.#window.last < room.log.seen;
+    // Where nothing could be loaded, what is unsent is still there to be seen.
+    const atEnd = !this.detached || this.#window.length === 0;
     this.items = buildItems(
       {
         messages: this.#window.messages,
-        early: this.detached ? [] : room.log.early,
-        pending: this.detached ? [] : this.#around.outbox().pendingIn(room.name),
+        early: atEnd ? room.log.early : [],
+        pending: atEnd ? this.#around.outbox().pendingIn(room.name) : [],
         firstUnreadSeq: this.firstUnreadSeq,
         me: this.#around.me(),
         now: this.#platform.now(),

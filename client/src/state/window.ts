@@ -37,11 +37,11 @@ export class MessageWindow {
     this.#messages = [...messages];
   }
 
-  /** Adds those of `messages` (in order) that continue the window at its end; returns how many. An empty window takes them from the first on. */
+  /** Adds those of `messages` (in order) that continue the window at its end; returns how many. An empty window stands before the room's first message. */
   append(messages: readonly Message[]): number {
     const before = this.#messages.length;
     for (const message of messages) {
-      if (this.#messages.length === 0 || message.seq === this.last + 1) this.#messages.push(message);
+      if (message.seq === this.last + 1) this.#messages.push(message);
     }
     return this.#messages.length - before;
   }

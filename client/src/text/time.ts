@@ -14,6 +14,11 @@ export function dayKey(ms: number): string {
   return `${date.getFullYear()}-${part(date.getMonth() + 1)}-${part(date.getDate())}`;
 }
 
+/** When the local day began. */
+export function startOfDay(ms: number): number {
+  return new Date(ms).setHours(0, 0, 0, 0);
+}
+
 /** When the next local day begins. Days have 23 to 25 hours where clocks change. */
 export function startOfNextDay(ms: number): number {
   const date = new Date(ms);

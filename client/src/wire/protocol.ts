@@ -75,6 +75,8 @@ export interface SearchPage extends Page {
 export interface Report {
   seq: number;
   name: string;
+  /** Whether `name` was proved by a token; else it is what the reporter typed. */
+  signed_in: boolean;
   issue: string;
   timestamp: number;
 }

@@ -42,11 +42,11 @@ export class LinkLost extends Error {
 }
 
 /** A visible page asks a link that has been silent this long; with `ANSWER_MS` a dead one shows within 5 s. */
-export const QUIET_MS = 2_000;
+export const QUIET_MS = 1_500;
 /** Nobody looks: one question a minute keeps the link from rotting unseen. */
 export const QUIET_HIDDEN_MS = 60_000;
 /** A link that gives no sign for this long after a question is told as lost ... */
-export const ANSWER_MS = 2_200;
+export const ANSWER_MS = 2_000;
 /** ... and is given up after this much more, for a new one. */
 export const GIVE_UP_MS = 5_000;
 /** An attempt that has not led to `Welcome` by then is given up. */
@@ -149,11 +149,10 @@ export class Socket {
   request(frame: UserFrame): Promise<unknown> {
     const id = frame.id ?? `r${++this.#references}`;
     return new Promise((resolve, reject) => {
-      if (!this.send({ ...frame, id })) {
-        reject(new LinkLost(CLOSE_ABNORMAL));
-        return;
-      }
       this.#requests.set(id, { resolve, reject });
+      if (this.send({ ...frame, id })) return;
+      this.#requests.delete(id);
+      reject(new LinkLost(CLOSE_ABNORMAL));
     });
   }
 

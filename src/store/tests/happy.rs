@@ -64,7 +64,7 @@ fn everything_is_there_after_a_stop_and_after_a_crash() {
 fn a_copy_of_the_directory_works() {
     let dir = tempfile::tempdir().unwrap();
     let mut hub = Hub::start(open(dir.path(), small(), 1).unwrap());
-    live_a_little(&mut hub, 50);
+    live_a_little(&mut hub, 300);
     let before = (hub.state.clone(), contents(&hub.state, &hub.reader));
     hub.journal.close().unwrap();
     let copy = tempfile::tempdir().unwrap();
@@ -125,7 +125,7 @@ fn files_are_the_owners_alone() {
     let data = dir.path().join("deep/data");
     let mut hub = Hub::start(open(&data, small(), 1).unwrap());
     live_a_little(&mut hub, 20);
-    secret(&data, None).unwrap();
+    make_secret(&data).unwrap();
     hub.journal.close().unwrap();
     check(&data);
 }
@@ -214,4 +214,29 @@ fn entries_without_a_record_wait_for_those_before_them() {
         then: 3,
     }]);
     hub.wait(3);
+}
+
+#[test]
+fn starts_that_are_killed_gather_no_files() {
+    let disk = super::double::MemoryDisk::default();
+    let journals = || {
+        disk.files()
+            .into_keys()
+            .filter(|name| name.starts_with("journal-"))
+    };
+    for _ in 0..10 {
+        let hub = Hub::start(open_disk(Box::new(disk.clone()), small(), 1).unwrap());
+        for left in ["journal-000099.jsonl.tmp", "state.json.tmp"] {
+            assert!(!disk.files().contains_key(left));
+            disk.replace(left, b"half").unwrap();
+        }
+        if journals().count() > 3 {
+            hub.wait_for(|heard| matches!(heard, Heard::Folded(_)).then_some(()));
+        }
+    }
+    assert!(
+        journals().count() <= 4,
+        "{:?}",
+        journals().collect::<Vec<_>>()
+    );
 }

@@ -31,8 +31,12 @@ export class Completion {
   /** Where the trigger stands that was put away with Esc. */
   #dismissed = -1;
 
-  constructor(app: App) {
+  /** How many candidates have room: the list does not scroll. */
+  readonly #most: () => number;
+
+  constructor(app: App, most: () => number) {
     this.#app = app;
+    this.#most = most;
   }
 
   get open(): boolean {
@@ -65,10 +69,10 @@ export class Completion {
 
   #find({ kind, query }: Trigger): Candidate[] {
     if (kind === 'emoji') {
-      return matchEmoji(query).map(({ name, char }) => ({ key: name, insert: char, label: `:${name}:`, detail: '', kind, char }));
+      return matchEmoji(query, this.#most()).map(({ name, char }) => ({ key: name, insert: char, label: `:${name}:`, detail: '', kind, char }));
     }
     if (kind === 'room') {
-      return matchLabels(this.#app.rooms.channels, query).map((room) => ({
+      return matchLabels(this.#app.rooms.channels, query, this.#most()).map((room) => ({
         key: room.name,
         insert: `#${room.name}`,
         label: room.label,
@@ -77,7 +81,7 @@ export class Completion {
         room,
       }));
     }
-    return matchUsers(this.#app.people.all, query).map((user) => ({
+    return matchUsers(this.#app.people.all, query, this.#most()).map((user) => ({
       key: user.name,
       insert: `@${user.name}`,
       label: user.display_name,
