@@ -134,6 +134,7 @@ it('an unread room opens at the first unread message, under a line that stays wh
   await expect.poll(() => inView('fresh 1')).toBe(true);
   expect(await inView('fresh 80')).toBe(false);
   await ada.log.getByText('From here on:').waitFor();
+  await ada.page.getByRole('button', { name: /Jump to latest \d+ new/ }).waitFor();
   await ben.post(unread, 'while reading');
   expect(await inView('fresh 1')).toBe(true);
   await ada.page.getByRole('button', { name: /Jump to latest/ }).click();
