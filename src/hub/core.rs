@@ -1,0 +1,333 @@
+//! What the hub's thread owns, and the tools by which it decides: who calls, what they may see, how a decision is
+//! staged. Does no I/O and reads no clock: the time comes with each command.
+
+use super::Settings;
+use super::directory::Directory;
+use super::effect::{Audience, ConnectionId, Effect, LogLine, Outcome, storage_failed};
+use super::people::People;
+use super::presence::Presence;
+use super::recent::RecentIds;
+use crate::auth::throttle::Bucket;
+use crate::auth::token::Claims;
+use crate::limits;
+use crate::model::{Event, LogId, RecentId, RoomId, State, UserId};
+use crate::protocol::{
+    Code, Error, Frame, Message, MessageFrame, Millis, Room, RoomEvent, SERVER_NAME, Seq,
+};
+use crate::store::{Append, Data, Entry, Record};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The state and all that is known beside it.
+pub struct Core {
+    pub(super) state: State,
+    pub(super) settings: Settings,
+    pub(super) connections: HashMap<ConnectionId, Session>,
+    directory: Arc<Directory>,
+    pub(super) presence: Presence,
+    pub(super) people: People,
+    pub(super) recent: RecentIds,
+    pub(super) buckets: HashMap<UserId, Buckets>,
+    pub(super) now: Now,
+    pub(super) storage_works: bool,
+    pub(super) stopping: bool,
+    epoch: u32,
+    staged: Staged,
+}
+
+/// A connection that has said who it is.
+pub(super) struct Session {
+    pub user: UserId,
+}
+
+/// What one user may do per second.
+pub(super) struct Buckets {
+    pub messages: Bucket,
+    pub typing: Bucket,
+}
+
+/// The time of a command: one clock for people, one for intervals.
+#[derive(Clone, Copy)]
+pub struct Now {
+    pub millis: Millis,
+    pub instant: Instant,
+}
+
+/// What the command in hand has led to so far.
+#[derive(Default)]
+struct Staged {
+    record: Option<Record>,
+    effects: Vec<Effect>,
+    log: Option<LogLine>,
+}
+
+impl Core {
+    pub fn new(
+        state: State,
+        recent: Vec<RecentId>,
+        settings: Settings,
+        directory: Arc<Directory>,
+        now: Now,
+    ) -> Core {
+        Core {
+            people: People::new(&state),
+            state,
+            settings,
+            connections: HashMap::new(),
+            directory,
+            presence: Presence::default(),
+            recent: RecentIds::new(recent),
+            buckets: HashMap::new(),
+            now,
+            storage_works: true,
+            stopping: false,
+            epoch: 0,
+            staged: Staged::default(),
+        }
+    }
+
+    /// The durable state, after a write failed: what was decided since is void.
+    pub fn roll_back(&mut self, state: State, recent: Vec<RecentId>, epoch: u32) {
+        self.people = People::new(&state);
+        self.directory.reset(&state);
+        self.state = state;
+        self.recent = RecentIds::new(recent);
+        self.epoch = epoch;
+        self.storage_works = false;
+        // A user whose account was not made durable is nobody; their connections were never confirmed.
+        let known = self.state.users().len();
+        let is_known = |user: UserId| (user.0 as usize) < known;
+        self.connections.retain(|_, session| is_known(session.user));
+        self.presence.retain(is_known);
+    }
+
+    // ---- who calls, and what they may see -------------------------------------------------------
+
+    /// The user of a token, if it is alive.
+    pub fn caller(&self, claims: &Claims) -> Result<UserId, Error> {
+        let id = self.state.find_user(&claims.sub).ok_or_else(signed_out)?;
+        let user = self.state.user(id);
+        let alive = user.generation == claims.generation && user.active;
+        if alive { Ok(id) } else { Err(signed_out()) }
+    }
+
+    /// The user of a connection; `unauthorized` where they were signed out meanwhile.
+    pub fn user_of(&self, connection: ConnectionId) -> Result<UserId, Error> {
+        let session = self.connections.get(&connection);
+        session.map(|session| session.user).ok_or_else(signed_out)
+    }
+
+    pub fn room_name(&self, room: RoomId) -> &str {
+        &self.state.room(room).name
+    }
+
+    pub(super) fn directory_insert(&self, room: RoomId) {
+        self.directory.insert(self.room_name(room), room);
+    }
+
+    pub fn name(&self, user: UserId) -> &str {
+        &self.state.user(user).name
+    }
+
+    /// A room that the user may know of: public, or their own.
+    pub fn visible_room(&self, user: UserId, name: &str) -> Result<RoomId, Error> {
+        match self.state.find_room(name) {
+            Some(id) if self.state.room(id).is_public() || self.state.room(id).has(user) => Ok(id),
+            _ => Err(room_not_found(name)),
+        }
+    }
+
+    /// A room that the user is in.
+    pub fn own_room(&self, user: UserId, name: &str) -> Result<RoomId, Error> {
+        let id = self.visible_room(user, name)?;
+        if self.state.room(id).has(user) {
+            return Ok(id);
+        }
+        let message = format!("You are not in the room {name:?}. Join it first.");
+        Err(Error::new(Code::Forbidden, message))
+    }
+
+    pub fn known_user(&self, name: &str) -> Result<UserId, Error> {
+        let unknown = || {
+            Error::new(
+                Code::UserNotFound,
+                format!("There is no user {}.", shown(name)),
+            )
+        };
+        self.state.find_user(name).ok_or_else(unknown)
+    }
+
+    /// A room as this user sees it.
+    pub fn room_for(&self, id: RoomId, user: UserId) -> Room {
+        let room = self.state.room(id);
+        let listed = room.members.len() <= limits::LISTED_MEMBERS;
+        let names = || {
+            room.members
+                .keys()
+                .map(|&member| self.name(member).to_owned())
+                .collect()
+        };
+        let members = (listed && (room.is_public() || room.has(user))).then(names);
+        Room {
+            name: room.name.clone(),
+            kind: room.kind,
+            topic: room.topic.clone(),
+            member_count: room.members.len(),
+            members,
+            last_seq: room.last_seq,
+            read_seq: room.members.get(&user).copied().unwrap_or(0),
+            created: room.created,
+            creator: room.creator.clone(),
+        }
+    }
+
+    /// The buckets of a user, or none where rates are not limited.
+    pub(super) fn buckets_of(&mut self, user: UserId) -> Option<&mut Buckets> {
+        if !self.settings.rate_limits {
+            return None;
+        }
+        let now = self.now.instant;
+        Some(self.buckets.entry(user).or_insert_with(|| Buckets {
+            messages: Bucket::new(limits::MESSAGE_BURST, limits::MESSAGES_PER_SECOND, now),
+            typing: Bucket::new(limits::TYPING_BURST, limits::TYPING_PER_SECOND, now),
+        }))
+    }
+
+    // ---- deciding -------------------------------------------------------------------------------
+
+    /// Nothing new is decided while the disk does not take it, or when the server stops.
+    pub fn may_write(&self) -> Result<(), Error> {
+        if self.stopping {
+            return Err(Error::new(
+                Code::Overloaded,
+                "The server is stopping. Try again when it is back.",
+            ));
+        }
+        if self.storage_works {
+            Ok(())
+        } else {
+            Err(storage_failed())
+        }
+    }
+
+    /// Makes an event true and stages its record. At most one a command.
+    pub fn decide(&mut self, event: &Event) {
+        self.apply(event);
+        let line = event.log_json().map(|json| MessageFrame::from_json(&json));
+        let (name, data) = match (event, &line) {
+            (Event::Message(_), Some(line)) => (event.name(), Data::Message(line.clone())),
+            _ => {
+                let (name, json) = event.encode();
+                (name, Data::Json(json))
+            }
+        };
+        let place = self.state.place_of(event);
+        let append = place.zip(line).map(|((log, seq, timestamp), line)| Append {
+            log,
+            seq,
+            timestamp,
+            line,
+        });
+        self.stage_record(Record {
+            event: name,
+            data,
+            append,
+        });
+    }
+
+    /// Validation came before; an event that does not fit is a defect of ours and must not pass unseen.
+    fn apply(&mut self, event: &Event) {
+        if let Err(contradiction) = self.state.apply(event) {
+            panic!("decided what contradicts the state: {contradiction}");
+        }
+    }
+
+    pub(super) fn stage_record(&mut self, record: Record) {
+        debug_assert!(self.staged.record.is_none(), "a command makes one event");
+        self.staged.record = Some(record);
+    }
+
+    /// The frame of the message that the staged event appends.
+    pub(super) fn staged_message(&self) -> Option<Frame> {
+        let append = self.staged.record.as_ref()?.append.as_ref()?;
+        matches!(append.log, LogId::Room(_)).then(|| append.line.frame().clone())
+    }
+
+    pub fn send(&mut self, to: Audience, frame: Frame) {
+        self.effect(Effect::Send { to, frame });
+    }
+
+    pub fn effect(&mut self, effect: Effect) {
+        self.staged.effects.push(effect);
+    }
+
+    pub fn log(&mut self, event: &'static str, fields: Vec<(&'static str, String)>) {
+        self.staged.log = Some((event, fields));
+    }
+
+    /// The message by which a room announces what happens to it.
+    pub fn announcement(&self, room: RoomId, event: RoomEvent) -> Message {
+        let (name, seq) = (
+            self.state.room(room).name.clone(),
+            self.state.room(room).last_seq + 1,
+        );
+        self.announce(name, seq, event)
+    }
+
+    /// As [`Core::announcement`], for a room that is just being made.
+    pub fn announce(&self, room: String, seq: Seq, event: RoomEvent) -> Message {
+        Message {
+            room,
+            seq,
+            sender: SERVER_NAME.to_owned(),
+            content: event.sentence(),
+            timestamp: self.now.millis,
+            id: None,
+            event: Some(event),
+        }
+    }
+
+    /// What the command led to, as an entry for the journal; none where it led to nothing.
+    pub fn take_entry(&mut self, reply: Option<super::effect::Reply>) -> Option<Entry<Outcome>> {
+        let Staged {
+            record,
+            effects,
+            log,
+        } = std::mem::take(&mut self.staged);
+        if record.is_none() && effects.is_empty() && reply.is_none() && log.is_none() {
+            return None;
+        }
+        Some(Entry {
+            epoch: self.epoch,
+            record,
+            then: Outcome {
+                effects,
+                reply,
+                log,
+            },
+        })
+    }
+}
+
+fn signed_out() -> Error {
+    Error::new(Code::Unauthorized, "You are signed out. Sign in again.")
+}
+
+/// The same words for a room that does not exist and one that the caller may not know of.
+fn room_not_found(name: &str) -> Error {
+    Error::new(
+        Code::RoomNotFound,
+        format!("There is no room {} that you can see.", shown(name)),
+    )
+}
+
+/// A name in an answer, cut: it came from outside and may be long.
+fn shown(name: &str) -> String {
+    format!(
+        "{:?}",
+        name.chars()
+            .take(limits::ROOM_NAME_CHARS)
+            .collect::<String>()
+    )
+}

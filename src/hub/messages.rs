@@ -1,0 +1,200 @@
+//! Deciding about messages: who may send, which number a message gets, how far somebody has read, who types.
+
+use super::core::Core;
+use super::effect::Audience;
+use super::effect::ConnectionId;
+use super::recent::Known;
+use crate::model::{Event, LogId, RoomId, UserId};
+use crate::protocol::{
+    Code, Error, Frame, Message, MessageFrame, MessageRequest, Millis, ReadPosition, RoomAndUser,
+    Seq, fold, text_frame,
+};
+use crate::store::{Append, Data, Record};
+
+/// A message to be sent, and what the sender's thread found of its `id` in the segments.
+#[derive(Debug)]
+pub struct NewMessage {
+    pub request: MessageRequest,
+    pub looked_up: LookedUp,
+}
+
+/// What the store's segments say of an `id`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LookedUp {
+    /// The room that was looked into, if the sender's thread knew it.
+    pub log: Option<LogId>,
+    pub found: Option<(Seq, Millis)>,
+    /// Everything up to here was looked at.
+    pub covered: Seq,
+}
+
+/// Where a message stands: just now, or since its first sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posted {
+    pub room: RoomId,
+    pub seq: Seq,
+    pub timestamp: Millis,
+}
+
+impl Core {
+    pub fn post(&mut self, user: UserId, new: NewMessage) -> Result<Posted, Error> {
+        let NewMessage { request, looked_up } = new;
+        request.check()?;
+        let room = self.own_room(user, &request.room)?;
+        if let Some(sender) = &request.sender
+            && fold(sender) != fold(self.name(user))
+        {
+            let message = "\"sender\" is not you. Leave it out, or sign in as that user.";
+            return Err(Error::new(Code::Forbidden, message));
+        }
+        if let Some(id) = &request.id
+            && let Some((seq, timestamp)) = self.sent_before(room, user, id, looked_up)?
+        {
+            return Ok(Posted {
+                room,
+                seq,
+                timestamp,
+            });
+        }
+        self.may_write()?;
+        self.take_from_bucket(user)?;
+        Ok(self.append_message(room, user, request))
+    }
+
+    fn sent_before(
+        &self,
+        room: RoomId,
+        user: UserId,
+        id: &str,
+        looked: LookedUp,
+    ) -> Result<Option<(Seq, Millis)>, Error> {
+        let looked_here = looked.log == Some(LogId::Room(room));
+        if let (true, Some(found)) = (looked_here, looked.found) {
+            return Ok(Some(found));
+        }
+        let covered = if looked_here { looked.covered } else { 0 };
+        match self.recent.find(room, user, id, covered) {
+            Known::New => Ok(None),
+            Known::Stored(seq, timestamp) => Ok(Some((seq, timestamp))),
+            Known::LookAgain => {
+                let message =
+                    "The server was busy with older messages. Send this again with the same id.";
+                Err(Error::new(Code::Overloaded, message))
+            }
+        }
+    }
+
+    fn take_from_bucket(&mut self, user: UserId) -> Result<(), Error> {
+        let now = self.now.instant;
+        let Some(buckets) = self.buckets_of(user) else {
+            return Ok(());
+        };
+        buckets.messages.take(now).map_err(|wait| {
+            Error::rate_limited(
+                "You are sending too fast. Wait a moment and send this again.",
+                wait,
+            )
+        })
+    }
+
+    /// The path of every message: no look-up by name twice, one encoding for the journal and all who receive it.
+    fn append_message(&mut self, room: RoomId, user: UserId, request: MessageRequest) -> Posted {
+        let seq = self.state.advance(room);
+        let timestamp = self.now.millis;
+        let message = Message {
+            room: self.state.room(room).name.clone(),
+            seq,
+            sender: self.name(user).to_owned(),
+            content: request.content,
+            timestamp,
+            id: request.id,
+            event: None,
+        };
+        let line = MessageFrame::new(&message);
+        if let Some(id) = &message.id {
+            self.recent.insert(room, user, id, seq, timestamp);
+        }
+        self.send(Audience::Room(room), line.frame().clone());
+        let append = Append {
+            log: LogId::Room(room),
+            seq,
+            timestamp,
+            line: line.clone(),
+        };
+        self.stage_record(Record {
+            event: "Message",
+            data: Data::Message(line),
+            append: Some(append),
+        });
+        Posted {
+            room,
+            seq,
+            timestamp,
+        }
+    }
+
+    /// Moves a read position forward; answers where it stands.
+    pub fn read(
+        &mut self,
+        user: UserId,
+        from: ConnectionId,
+        room: &str,
+        seq: Seq,
+    ) -> Result<(RoomId, Seq), Error> {
+        let id = self.own_room(user, room)?;
+        let target = self.state.room(id);
+        let stands = target.members[&user];
+        let wanted = seq.min(target.last_seq);
+        if wanted <= stands {
+            return Ok((id, stands));
+        }
+        self.may_write()?;
+        let room = target.name.clone();
+        let frame = text_frame(
+            "Read",
+            &ReadPosition {
+                room: &room,
+                seq: wanted,
+            },
+        );
+        self.decide(&Event::Read {
+            room,
+            user: self.name(user).to_owned(),
+            seq: wanted,
+        });
+        self.send(Audience::OthersOfUser(user, from), frame);
+        Ok((id, wanted))
+    }
+
+    /// Tells the others in the room; beyond the user's rate nobody is told, which is no error.
+    pub fn typing(&mut self, user: UserId, room: &str) -> Result<(), Error> {
+        let id = self.own_room(user, room)?;
+        let now = self.now.instant;
+        if self
+            .buckets_of(user)
+            .is_some_and(|buckets| buckets.typing.take(now).is_err())
+        {
+            return Ok(());
+        }
+        let frame: Frame = {
+            let (room, user) = (&self.state.room(id).name, self.name(user));
+            text_frame("Typing", &RoomAndUser { room, user })
+        };
+        self.send(Audience::OthersInRoom(id, user), frame);
+        Ok(())
+    }
+
+    /// The logs to search: one room of the user's, or all of them.
+    pub fn searchable(&self, user: UserId, room: Option<&str>) -> Result<Vec<LogId>, Error> {
+        if let Some(room) = room {
+            return Ok(vec![LogId::Room(self.own_room(user, room)?)]);
+        }
+        Ok(self
+            .state
+            .user(user)
+            .rooms
+            .iter()
+            .map(|&room| LogId::Room(room))
+            .collect())
+    }
+}

@@ -1,0 +1,361 @@
+//! The hub: one thread that alone changes users, rooms, members and sequence numbers.
+//!
+//! It takes commands in order, decides, and passes what follows to the journal. The order in which it takes them is
+//! the order that everybody sees, so nothing here is locked. It does no I/O and knows no socket. Whoever calls waits
+//! until what was decided is durable: a [`Hub`] call that returns `Ok` survives a power cut.
+
+mod accounts;
+mod core;
+mod directory;
+mod effect;
+mod messages;
+mod people;
+mod presence;
+mod queue;
+mod recent;
+mod rooms;
+mod sessions;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+pub use accounts::{Account, CLOSE_UNAUTHORIZED, Credentials, user_exists};
+pub use effect::{Audience, ConnectionId, Effect, LogLine, Outcome, Receiver, Reply, error_frame};
+pub use messages::{LookedUp, NewMessage, Posted};
+pub use people::UserList;
+pub use sessions::{Attached, Missed, Since, empty_ack};
+pub use thread::{HubThread, Inbox};
+
+use crate::auth::token::Claims;
+use crate::model::LogId;
+use crate::protocol::{Code, CreateRequest, Error, MessageRequest, Room, UserAction};
+use crate::store::Reader;
+use core::Core;
+use directory::Directory;
+use queue::Queue;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+use thread::Command;
+
+/// What an operator decided about people.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Off for load tests and migrations.
+    pub rate_limits: bool,
+    /// Nobody but the very first user may register.
+    pub registration_closed: bool,
+}
+
+/// A handle to the hub's thread, for any thread. Every call waits for its turn and for durability.
+#[derive(Clone)]
+pub struct Hub {
+    queue: Arc<Queue<Command>>,
+    directory: Arc<Directory>,
+    reader: Reader,
+    connections: Arc<AtomicU64>,
+}
+
+impl Hub {
+    pub fn account_exists(&self, name: &str) -> Result<bool, Error> {
+        let name = name.to_owned();
+        self.look(move |core| Ok(core.user_exists(&name)))
+    }
+
+    /// Whether somebody may register now: `registration_closed` where not.
+    pub fn may_register(&self) -> Result<(), Error> {
+        self.look(|core| core.may_register())
+    }
+
+    pub fn credentials(&self, name: &str) -> Result<Option<Credentials>, Error> {
+        let name = name.to_owned();
+        self.look(move |core| Ok(core.credentials(&name)))
+    }
+
+    pub fn create_user(&self, name: String, phc: String) -> Result<Account, Error> {
+        self.ask(move |core| core.create_user(name, phc))
+    }
+
+    /// The user of a token; `unauthorized` where it is dead.
+    pub fn account(&self, claims: &Claims) -> Result<Account, Error> {
+        let claims = claims.clone();
+        self.look(move |core| core.caller(&claims).map(|user| core.account(user)))
+    }
+
+    /// `old_phc` is the hash against which the old password was verified.
+    pub fn set_password(
+        &self,
+        claims: &Claims,
+        old_phc: String,
+        new_phc: String,
+    ) -> Result<Account, Error> {
+        let claims = claims.clone();
+        self.ask(move |core| core.set_password(&claims, &old_phc, new_phc))
+    }
+
+    pub fn sign_out_everywhere(&self, claims: &Claims) -> Result<(), Error> {
+        let claims = claims.clone();
+        self.ask(move |core| core.sign_out_everywhere(&claims))
+    }
+
+    /// `[Room]` as JSON: the caller's.
+    pub fn rooms_of(&self, claims: &Claims) -> Result<Vec<u8>, Error> {
+        let claims = claims.clone();
+        self.look(move |core| {
+            core.caller(&claims)
+                .map(|user| to_json(&core.rooms_of(user)))
+        })
+    }
+
+    /// `[Room]` as JSON: the public ones.
+    pub fn public_rooms(&self, claims: &Claims) -> Result<Vec<u8>, Error> {
+        let claims = claims.clone();
+        self.look(move |core| {
+            core.caller(&claims)
+                .map(|user| to_json(&core.public_rooms(user)))
+        })
+    }
+
+    pub fn users(&self, claims: &Claims) -> Result<UserList, Error> {
+        let claims = claims.clone();
+        self.look(move |core| core.caller(&claims).map(|_| core.users()))
+    }
+
+    /// `[name]` as JSON: who has a connection now.
+    pub fn online(&self, claims: &Claims) -> Result<Vec<u8>, Error> {
+        let claims = claims.clone();
+        self.look(move |core| core.caller(&claims).map(|_| core.online()))
+    }
+
+    /// `[name]` as JSON: a public room's members, or one's own room's.
+    pub fn members(&self, claims: &Claims, room: &str) -> Result<Vec<u8>, Error> {
+        let (claims, room) = (claims.clone(), room.to_owned());
+        self.look(move |core| {
+            let user = core.caller(&claims)?;
+            Ok(to_json(&core.members(user, &room)?))
+        })
+    }
+
+    pub fn create_room(&self, claims: &Claims, request: CreateRequest) -> Result<Room, Error> {
+        let claims = claims.clone();
+        self.ask(move |core| {
+            let user = core.caller(&claims)?;
+            let room = core.create_room(user, request)?;
+            Ok(core.room_for(room, user))
+        })
+    }
+
+    /// The direct room of exactly these people and the caller, and whether it is new.
+    pub fn direct_room(&self, claims: &Claims, users: Vec<String>) -> Result<(Room, bool), Error> {
+        let claims = claims.clone();
+        self.ask(move |core| {
+            let user = core.caller(&claims)?;
+            let (room, created) = core.direct_room(user, &users)?;
+            Ok((core.room_for(room, user), created))
+        })
+    }
+
+    pub fn add_user(&self, claims: &Claims, room: &str, added: &str) -> Result<Room, Error> {
+        let (claims, room, added) = (claims.clone(), room.to_owned(), added.to_owned());
+        self.ask(move |core| {
+            let user = core.caller(&claims)?;
+            let (room, _) = core.add_user(user, &room, &added)?;
+            Ok(core.room_for(room, user))
+        })
+    }
+
+    pub fn join(&self, claims: &Claims, room: &str) -> Result<Room, Error> {
+        let (claims, room) = (claims.clone(), room.to_owned());
+        self.ask(move |core| {
+            let user = core.caller(&claims)?;
+            let room = core.join(user, &room)?;
+            Ok(core.room_for(room, user))
+        })
+    }
+
+    pub fn leave(&self, claims: &Claims, room: &str) -> Result<(), Error> {
+        let (claims, room) = (claims.clone(), room.to_owned());
+        self.ask(move |core| {
+            let user = core.caller(&claims)?;
+            core.leave(user, &room).map(|_| ())
+        })
+    }
+
+    /// Stores a message; answers it as JSON, as it stands: a repeated one as it was stored first.
+    pub fn post(&self, claims: &Claims, request: MessageRequest) -> Result<Vec<u8>, Error> {
+        let looked_up = match (&request.id, self.log_of(&request.room)) {
+            (Some(id), Some(log)) => self.look_up(log, &self.account(claims)?.user.name, id)?,
+            _ => LookedUp::default(),
+        };
+        let new = NewMessage { request, looked_up };
+        let claims = claims.clone();
+        let posted = self.ask(move |core| {
+            let user = core.caller(&claims)?;
+            core.post(user, new)
+        })?;
+        let line = self.reader.line(LogId::Room(posted.room), posted.seq)?;
+        let line = line.ok_or_else(|| {
+            Error::new(
+                Code::Internal,
+                "The message is stored but cannot be read back.",
+            )
+        })?;
+        Ok(line.json().to_vec())
+    }
+
+    /// The log of a room that the caller may read.
+    pub fn readable(&self, claims: &Claims, room: &str) -> Result<LogId, Error> {
+        let (claims, room) = (claims.clone(), room.to_owned());
+        self.look(move |core| {
+            let user = core.caller(&claims)?;
+            core.visible_room(user, &room).map(LogId::Room)
+        })
+    }
+
+    /// The logs of one of the caller's rooms, or of all of them.
+    pub fn searchable(&self, claims: &Claims, room: Option<&str>) -> Result<Vec<LogId>, Error> {
+        let (claims, room) = (claims.clone(), room.map(str::to_owned));
+        self.look(move |core| {
+            let user = core.caller(&claims)?;
+            core.searchable(user, room.as_deref())
+        })
+    }
+
+    pub fn report(&self, name: String, signed_in: bool, issue: String) -> Result<(), Error> {
+        self.ask(move |core| core.report(name, signed_in, issue))
+    }
+
+    /// The log of reports, for the admin.
+    pub fn may_read_reports(&self, claims: &Claims) -> Result<LogId, Error> {
+        let claims = claims.clone();
+        self.look(move |core| {
+            let user = core.caller(&claims)?;
+            core.may_read_reports(user).map(|()| LogId::Reports)
+        })
+    }
+
+    // ---- connections ----------------------------------------------------------------------------
+
+    /// A name for a connection that is about to say who it is.
+    pub fn new_connection(&self) -> ConnectionId {
+        ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Lets a connection in. Whatever comes of it, [`Hub::disconnect`] must follow in the end.
+    pub fn connect(
+        &self,
+        connection: ConnectionId,
+        claims: &Claims,
+        since: Option<Since>,
+        receiver: Arc<dyn Receiver>,
+    ) -> Result<Attached, Error> {
+        let claims = claims.clone();
+        self.ask(move |core| core.connect(connection, &claims, since.as_ref(), receiver))
+    }
+
+    /// The connection is gone. Does not wait.
+    pub fn disconnect(&self, connection: ConnectionId) {
+        self.queue.push(Command::Disconnect { connection });
+    }
+
+    /// Passes on a frame; what it leads to comes to the connection's receiver. Waits only while the hub's queue is
+    /// full, which slows down whoever sends faster than the server decides.
+    pub fn frame(
+        &self,
+        connection: ConnectionId,
+        id: Option<String>,
+        action: UserAction,
+        looked_up: LookedUp,
+    ) {
+        self.queue.push(Command::Frame {
+            connection,
+            id,
+            action,
+            looked_up,
+        });
+    }
+
+    /// The log and the name of a room that the connection's user may read.
+    pub fn readable_on(
+        &self,
+        connection: ConnectionId,
+        room: &str,
+    ) -> Result<(LogId, String), Error> {
+        let room = room.to_owned();
+        self.look(move |core| {
+            let user = core.user_of(connection)?;
+            let room = core.visible_room(user, &room)?;
+            Ok((LogId::Room(room), core.room_name(room).to_owned()))
+        })
+    }
+
+    /// The log of a room, whoever may know of it.
+    pub fn log_of(&self, room: &str) -> Option<LogId> {
+        self.directory.find(room)
+    }
+
+    /// What the segments say of a message's `id`: to be done by the sender's thread, before the hub is asked.
+    pub fn look_up(&self, log: LogId, sender: &str, id: &str) -> Result<LookedUp, Error> {
+        let found = self.reader.find_id(log, sender, id)?;
+        Ok(LookedUp {
+            log: Some(log),
+            found: found.found,
+            covered: found.covered,
+        })
+    }
+
+    // ---- asking ---------------------------------------------------------------------------------
+
+    /// Has the hub's thread decide, and waits until that is durable.
+    fn ask<T, F>(&self, decide: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Core) -> Result<T, Error> + Send + 'static,
+    {
+        let (sender, answer) = sync_channel(1);
+        self.queue.push(Command::Call(Box::new(move |core| {
+            let decided = decide(core);
+            Reply::Call(Box::new(move |durable| {
+                // A caller that is gone needs no answer.
+                let _ = sender.send(durable.and(decided));
+            }))
+        })));
+        answer.recv().unwrap_or_else(|_| {
+            Err(Error::new(
+                Code::Overloaded,
+                "The server is stopping. Try again later.",
+            ))
+        })
+    }
+
+    /// As [`Hub::ask`] for what changes nothing: asked again when a failed write made the first answer void.
+    fn look<T, F>(&self, look: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Core) -> Result<T, Error> + Send + Sync + 'static,
+    {
+        const TRIES: usize = 5;
+        let look = Arc::new(look);
+        let mut answer = self.ask_shared(&look);
+        for _ in 1..TRIES {
+            match &answer {
+                Err(error) if error.code == Code::StorageFailed => answer = self.ask_shared(&look),
+                _ => break,
+            }
+        }
+        answer
+    }
+
+    fn ask_shared<T, F>(&self, look: &Arc<F>) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Core) -> Result<T, Error> + Send + Sync + 'static,
+    {
+        let look = look.clone();
+        self.ask(move |core| look(core))
+    }
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("protocol types always serialise")
+}

@@ -1,0 +1,252 @@
+//! Connections: coming with a token, hearing what was missed, going; and the frames they send.
+
+use super::core::{Core, Session};
+use super::effect::{Audience, ConnectionId, Effect, Receiver, Reply, error_frame};
+use super::messages::{LookedUp, NewMessage};
+use crate::auth::token::Claims;
+use crate::model::{LogId, RoomId, UserId};
+use crate::protocol::{
+    AddedOne, Error, Frame, MessageAck, Presence, ReadPosition, RoomOnly, Seq, UserAction, Welcome,
+    reply_frame, text_frame,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Per room the last message that a client has.
+pub type Since = BTreeMap<String, Seq>;
+
+/// A connection that was let in: its first frame, and what it missed.
+pub struct Attached {
+    /// The user's name, as first written.
+    pub user: String,
+    pub welcome: Frame,
+    pub missed: Vec<Missed>,
+}
+
+/// Messages of a room that a connection has not seen: after `after`, through `through`. What comes later it hears
+/// live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    pub log: LogId,
+    pub room: String,
+    pub after: Seq,
+    pub through: Seq,
+}
+
+impl Core {
+    pub fn connect(
+        &mut self,
+        connection: ConnectionId,
+        claims: &Claims,
+        since: Option<&Since>,
+        receiver: Arc<dyn Receiver>,
+    ) -> Result<Attached, Error> {
+        let user = self.caller(claims)?;
+        if self.stopping {
+            self.may_write()?;
+        }
+        let name = self.name(user).to_owned();
+        self.connections.insert(connection, Session { user });
+        self.presence.opened(user, &name);
+        let rooms: Vec<RoomId> = self.state.user(user).rooms.iter().copied().collect();
+        let missed = rooms
+            .iter()
+            .filter_map(|&room| self.missed(user, room, since))
+            .collect();
+        let welcome = self.welcome(user);
+        self.effect(Effect::Open {
+            connection,
+            user,
+            rooms,
+            receiver,
+        });
+        Ok(Attached {
+            user: name,
+            welcome,
+            missed,
+        })
+    }
+
+    fn missed(&self, user: UserId, id: RoomId, since: Option<&Since>) -> Option<Missed> {
+        let room = self.state.room(id);
+        let named = |since: &Since| {
+            let exact = since.get(&room.name).copied();
+            exact.or_else(|| {
+                since
+                    .iter()
+                    .find(|(name, _)| self.state.find_room(name) == Some(id))
+                    .map(|(_, &seq)| seq)
+            })
+        };
+        let after = since.and_then(named).unwrap_or(room.members[&user]);
+        (after < room.last_seq).then(|| Missed {
+            log: LogId::Room(id),
+            room: room.name.clone(),
+            after,
+            through: room.last_seq,
+        })
+    }
+
+    fn welcome(&mut self, user: UserId) -> Frame {
+        let state = &self.state;
+        let online = self.presence.online(|user| &state.user(user).name);
+        let rooms = self.rooms_of(user);
+        let welcome = Welcome {
+            user: &self.state.user(user).public(),
+            rooms: &rooms,
+            online: &online,
+            users: &self.people.etag(),
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        text_frame("Welcome", &welcome)
+    }
+
+    pub fn disconnect(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.connections.remove(&connection) {
+            self.presence.closed(session.user);
+        }
+        self.effect(Effect::Forget { connection });
+    }
+
+    /// The names of those who have a connection now, as JSON.
+    pub fn online(&mut self) -> Vec<u8> {
+        let state = &self.state;
+        self.presence
+            .online(|user| &state.user(user).name)
+            .get()
+            .as_bytes()
+            .to_vec()
+    }
+
+    /// Tells everybody who came and who went since the last time.
+    pub fn announce_presence(&mut self) {
+        let (came, went) = self.presence.take_changes();
+        if came.is_empty() && went.is_empty() {
+            return;
+        }
+        let online: Vec<&str> = came.iter().map(|&user| self.name(user)).collect();
+        let offline: Vec<&str> = went.iter().map(|&user| self.name(user)).collect();
+        let frame = text_frame(
+            "Presence",
+            &Presence {
+                online: &online,
+                offline: &offline,
+            },
+        );
+        self.send(Audience::Everyone, frame);
+    }
+
+    /// Carries out a frame; the reply goes to its connection, with its `id`.
+    pub fn frame(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<String>,
+        action: UserAction,
+        looked_up: LookedUp,
+    ) -> Option<Reply> {
+        let Some(session) = self.connections.get(&connection) else {
+            return None; // Signed out meanwhile: the connection is being closed.
+        };
+        let user = session.user;
+        // Who asks for a list gets one, with an `id` or without.
+        let wants_answer = id.is_some() || matches!(action, UserAction::ListUsers);
+        let answer = match self.act(user, connection, id.as_deref(), action, looked_up) {
+            Ok(answer) => wants_answer.then_some(answer),
+            Err(error) => Some(error_frame(&error, id.as_deref())),
+        };
+        if let Some(frame) = &answer {
+            self.send(Audience::Connection(connection), frame.clone());
+        }
+        Some(Reply::Frame { connection, id })
+    }
+
+    fn act(
+        &mut self,
+        user: UserId,
+        from: ConnectionId,
+        id: Option<&str>,
+        action: UserAction,
+        looked_up: LookedUp,
+    ) -> Result<Frame, Error> {
+        match action {
+            UserAction::Message(mut request) => {
+                request.id = id.map(str::to_owned);
+                let posted = self.post(user, NewMessage { request, looked_up })?;
+                let room = &self.state.room(posted.room).name;
+                Ok(ack(
+                    &MessageAck {
+                        room,
+                        seq: posted.seq,
+                        timestamp: posted.timestamp,
+                    },
+                    id,
+                ))
+            }
+            UserAction::Read(request) => {
+                let (room, seq) = self.read(user, from, &request.room, request.seq)?;
+                Ok(ack(
+                    &ReadPosition {
+                        room: &self.state.room(room).name,
+                        seq,
+                    },
+                    id,
+                ))
+            }
+            UserAction::Typing(request) => {
+                self.typing(user, &request.room)?;
+                Ok(empty_ack(id))
+            }
+            UserAction::Create(request) => {
+                let room = self.create_room(user, request)?;
+                Ok(ack(&self.room_for(room, user), id))
+            }
+            UserAction::Join(room) => {
+                let room = self.join(user, &room)?;
+                Ok(ack(&self.room_for(room, user), id))
+            }
+            UserAction::Leave(room) => {
+                let room = self.leave(user, &room)?;
+                Ok(ack(
+                    &RoomOnly {
+                        room: &self.state.room(room).name,
+                    },
+                    id,
+                ))
+            }
+            UserAction::Add { room, user: added } => {
+                let (room, added) = self.add_user(user, &room, &added)?;
+                let data = AddedOne {
+                    room: &self.state.room(room).name,
+                    added: self.name(added),
+                };
+                Ok(ack(&data, id))
+            }
+            UserAction::Report(issue) => {
+                crate::protocol::check_report(&issue)?;
+                let name = self.name(user).to_owned();
+                self.report(name, true, issue)?;
+                Ok(empty_ack(id))
+            }
+            UserAction::ListUsers => {
+                let list = self.users();
+                let json = std::str::from_utf8(&list.json).expect("JSON is UTF-8");
+                let raw: &serde_json::value::RawValue =
+                    serde_json::from_str(json).expect("JSON is JSON");
+                Ok(reply_frame("List", raw, id))
+            }
+            UserAction::History(_) | UserAction::Hello(_) => {
+                unreachable!("the connection's own thread answers these")
+            }
+        }
+    }
+}
+
+fn ack<T: Serialize>(data: &T, id: Option<&str>) -> Frame {
+    reply_frame("Ack", data, id)
+}
+
+/// The `Ack` of what makes nothing to tell of.
+pub fn empty_ack(id: Option<&str>) -> Frame {
+    ack(&serde_json::Map::new(), id)
+}

@@ -1,0 +1,129 @@
+//! What a connection missed, read from the store piece by piece as its socket takes it.
+//!
+//! Holds no more than one piece in memory, however much was missed.
+
+use super::outbox::Source;
+use crate::hub::{Missed, error_frame};
+use crate::limits;
+use crate::log::Log;
+use crate::protocol::{Error, Frame, Gap, Seq, text_frame};
+use crate::store::{Lines, Reader};
+use std::collections::VecDeque;
+
+/// A piece is about this long.
+const PIECE_BYTES: usize = 64 * 1024;
+
+pub struct CatchUp {
+    reader: Reader,
+    log: Log,
+    /// Frames that go ahead: `Welcome`, an `Ack`.
+    first: Vec<Frame>,
+    rooms: VecDeque<Missed>,
+    current: Option<Current>,
+}
+
+/// The room that is being read.
+struct Current {
+    room: String,
+    /// The last message that was sent, or what the peer had before.
+    sent: Seq,
+    through: Seq,
+    lines: Lines,
+}
+
+impl CatchUp {
+    pub fn new(reader: Reader, log: Log, first: Vec<Frame>, missed: Vec<Missed>) -> CatchUp {
+        let rooms = missed.into();
+        CatchUp {
+            reader,
+            log,
+            first,
+            rooms,
+            current: None,
+        }
+    }
+
+    /// Begins the next room: with a `Gap` where too much is missing. False where there is none.
+    fn next_room(&mut self, piece: &mut Vec<u8>) -> bool {
+        let Some(missed) = self.rooms.pop_front() else {
+            return false;
+        };
+        let Missed {
+            log,
+            room,
+            mut after,
+            through,
+        } = missed;
+        if through - after > limits::CATCH_UP_MESSAGES {
+            let newest = through - limits::CATCH_UP_MESSAGES;
+            push_gap(piece, &room, after, newest + 1);
+            after = newest;
+        }
+        let lines = self.reader.read_range(log, after, through);
+        self.current = Some(Current {
+            room,
+            sent: after,
+            through,
+            lines,
+        });
+        true
+    }
+
+    /// What cannot be read is told as an error and as a gap; the other rooms, and what comes live, are not held up.
+    fn skip_room(&mut self, piece: &mut Vec<u8>, error: &Error) {
+        self.log
+            .write("catch_up_failed", &[("reason", &error.message)]);
+        let Some(Current {
+            room,
+            sent,
+            through,
+            ..
+        }) = self.current.take()
+        else {
+            return;
+        };
+        piece.extend_from_slice(error_frame(error, None).bytes());
+        push_gap(piece, &room, sent, through + 1);
+    }
+}
+
+fn push_gap(piece: &mut Vec<u8>, room: &str, after: Seq, before: Seq) {
+    piece.extend_from_slice(
+        text_frame(
+            "Gap",
+            &Gap {
+                room,
+                after,
+                before,
+            },
+        )
+        .bytes(),
+    );
+}
+
+impl Source for CatchUp {
+    fn next_piece(&mut self) -> Option<Vec<u8>> {
+        let mut piece = Vec::new();
+        for frame in self.first.drain(..) {
+            piece.extend_from_slice(frame.bytes());
+        }
+        while piece.len() < PIECE_BYTES {
+            match self
+                .current
+                .as_mut()
+                .and_then(|current| current.lines.next())
+            {
+                Some(Ok(line)) => {
+                    piece.extend_from_slice(line.frame().frame().bytes());
+                    self.current
+                        .iter_mut()
+                        .for_each(|current| current.sent += 1);
+                }
+                Some(Err(error)) => self.skip_room(&mut piece, &error),
+                None if self.next_room(&mut piece) => {}
+                None => break,
+            }
+        }
+        (!piece.is_empty()).then_some(piece)
+    }
+}

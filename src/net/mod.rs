@@ -1,0 +1,117 @@
+//! Sockets and HTTP: everything between the wire and the hub.
+//!
+//! Owns what all connections share, and a connection's way from the gate to its end. Decides nothing about users,
+//! rooms and messages: that is the hub's.
+
+pub mod assets;
+pub mod capacity;
+mod catch_up;
+pub mod cors;
+mod farewell;
+mod gate;
+pub mod http;
+pub mod lan;
+pub mod listener;
+pub mod negotiation;
+pub mod outbox;
+#[cfg(test)]
+mod outbox_tests;
+pub mod path;
+pub mod request;
+pub mod response;
+pub mod routes;
+pub mod websocket;
+
+use crate::auth::password::Hasher;
+use crate::auth::throttle::{LoginThrottle, WindowThrottle};
+use crate::auth::token::{Claims, Signer};
+use crate::cli::Config;
+use crate::hub::Hub;
+use crate::limits::OPEN_REQUESTS_PER_MINUTE;
+use crate::log::Log;
+use crate::store::Reader;
+use listener::{Accepted, Listener, Stopper};
+use std::net::{IpAddr, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// What all connections share.
+pub struct Context {
+    pub hub: Hub,
+    pub reader: Reader,
+    pub signer: Signer,
+    pub hasher: Hasher,
+    pub throttles: Throttles,
+    pub outboxes: Arc<outbox::Outboxes>,
+    pub config: Config,
+    pub log: Log,
+    /// Ends the listener; while it stops, no connection is kept for another request.
+    pub stopper: Stopper,
+}
+
+/// How often one address may try what needs no token.
+pub struct Throttles {
+    pub logins: LoginThrottle,
+    pub accounts: WindowThrottle,
+    pub lookups: WindowThrottle,
+    pub reports: WindowThrottle,
+}
+
+impl Throttles {
+    /// Throttles that are not `enabled` refuse nothing.
+    pub fn new(enabled: bool, now: Instant) -> Throttles {
+        let window = || WindowThrottle::new(OPEN_REQUESTS_PER_MINUTE, enabled, now);
+        Throttles {
+            logins: LoginThrottle::new(enabled, now),
+            accounts: window(),
+            lookups: window(),
+            reports: window(),
+        }
+    }
+}
+
+/// A connection that has become a WebSocket: 101 is sent, and the socket has no deadlines.
+pub struct Upgraded {
+    pub stream: Arc<TcpStream>,
+    /// What the client has sent already behind its request: the beginning of its frames.
+    pub leftover: Vec<u8>,
+    pub peer: IpAddr,
+    /// The token of the upgrade request, where it had one; it was good then.
+    pub token: Option<Claims>,
+}
+
+/// Serves every connection that the listener lets in, until the listener is stopped.
+pub fn run(listener: &Listener, context: Arc<Context>) {
+    let log = context.log.clone();
+    listener.run(&log, move |accepted| serve(accepted, &context));
+}
+
+/// One connection, on its own thread, from its first request to its end. Its place is taken until then.
+fn serve(accepted: Accepted, context: &Context) {
+    let Accepted {
+        stream,
+        peer,
+        place,
+    } = accepted;
+    if let Some((leftover, token)) = http::serve(&stream, peer, &routes::Routes(context)) {
+        let upgraded = Upgraded {
+            stream,
+            leftover,
+            peer,
+            token,
+        };
+        websocket::serve(upgraded, context);
+    }
+    drop(place);
+}
+
+/// Locks whatever a panic left behind: the panic ended its own connection, and must end no other.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The time that tokens are issued and judged by: seconds since the Unix epoch.
+pub(crate) fn unix_seconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |elapsed| elapsed.as_secs())
+}

@@ -1,0 +1,596 @@
+//! The sending end of a WebSocket: what the socket does not take at once waits here, bounded.
+//!
+//! 1. [`Outbox::push`](Receiver::push) never blocks.
+//! 2. Frames leave in the order in which they were pushed, and whole: all that is written to the socket after the
+//!    upgrade passes through here.
+//! 3. A connection that is behind by more than the bound in bytes, or whose oldest frame has waited too long, is cut
+//!    off.
+//! 4. While a connection catches up with what it missed, what is pushed waits for that to end, and only its bytes
+//!    count.
+//!
+//! Where the system can send without blocking, the fan-out sends straight into the socket, and a writer thread
+//! exists only while the connection is behind. Elsewhere each connection has one as long as it lives.
+
+use super::lock;
+use crate::hub::Receiver;
+use crate::limits;
+use crate::protocol::Frame;
+use socket2::SockRef;
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// `MSG_DONTWAIT` of `send(2)`, where there is one.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const DO_NOT_WAIT: Option<i32> = Some(0x40);
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "openbsd",
+    target_os = "netbsd"
+))]
+const DO_NOT_WAIT: Option<i32> = Some(0x80);
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "openbsd",
+    target_os = "netbsd"
+)))]
+const DO_NOT_WAIT: Option<i32> = None;
+
+/// A writer looks this often whether what it writes has become too old.
+const AGE_CHECK: Duration = Duration::from_secs(1);
+/// A writer takes so much at once.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// What all outboxes share.
+pub struct Outboxes {
+    /// Send without blocking; else through a thread a connection.
+    direct: bool,
+    backlog_bytes: usize,
+    most_writers: usize,
+    writers: Mutex<Writers>,
+}
+
+#[derive(Default)]
+struct Writers {
+    /// Threads that run now.
+    running: usize,
+    /// Who is behind while there are no more threads to be had.
+    waiting: VecDeque<Weak<Outbox>>,
+}
+
+impl Outboxes {
+    /// `writer_threads` asks for a thread a connection even where the system can do without.
+    pub fn new(writer_threads: bool, backlog_bytes: usize) -> Outboxes {
+        let direct = DO_NOT_WAIT.is_some() && !writer_threads;
+        let most_writers = if direct {
+            limits::WRITER_THREADS
+        } else {
+            usize::MAX
+        };
+        Outboxes {
+            direct,
+            backlog_bytes,
+            most_writers,
+            writers: Mutex::default(),
+        }
+    }
+}
+
+/// Where the bytes of a catch-up come from: pieces of whole frames, at the pace at which the socket takes them.
+pub trait Source: Send {
+    /// The next piece; `None` at the end.
+    fn next_piece(&mut self) -> Option<Vec<u8>>;
+}
+
+pub struct Outbox {
+    stream: Arc<TcpStream>,
+    shared: Arc<Outboxes>,
+    queue: Mutex<Queue>,
+    /// For a writer that stays: there is something to write, or the end.
+    filled: Condvar,
+    closing: AtomicBool,
+    this: Weak<Outbox>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// What was missed goes first.
+    CatchingUp,
+    Live,
+    /// A close frame is the last thing in the queue, or has been sent.
+    Closing,
+    /// The socket is shut; everything is dropped.
+    Cut,
+}
+
+struct Queue {
+    phase: Phase,
+    frames: VecDeque<(Frame, Instant)>,
+    /// Of the first frame, so much has been sent.
+    sent: usize,
+    /// Bytes that wait, those included that a writer has in hand.
+    bytes: usize,
+    /// A writer thread has the socket.
+    writing: bool,
+    /// What was missed, while nobody is writing it.
+    missed: Option<Missed>,
+    /// When the socket last took something of what was missed.
+    progress: Instant,
+}
+
+/// What is left of a catch-up.
+struct Missed {
+    piece: Vec<u8>,
+    source: Box<dyn Source>,
+}
+
+impl Outbox {
+    pub fn new(stream: Arc<TcpStream>, shared: Arc<Outboxes>) -> io::Result<Arc<Outbox>> {
+        stream.set_write_timeout(Some(AGE_CHECK))?;
+        Ok(Arc::new_cyclic(|this| Outbox {
+            stream,
+            shared,
+            queue: Mutex::new(Queue {
+                phase: Phase::Live,
+                frames: VecDeque::new(),
+                sent: 0,
+                bytes: 0,
+                writing: false,
+                missed: None,
+                progress: Instant::now(),
+            }),
+            filled: Condvar::new(),
+            closing: AtomicBool::new(false),
+            this: this.clone(),
+        }))
+    }
+
+    pub fn send(&self, frame: &Frame) {
+        self.push(std::slice::from_ref(frame), frame.bytes());
+    }
+
+    /// Whether the connection is being closed by us: what it still sends does not count.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// When the socket last took a piece of what was missed, if that is still going on: a peer that takes what it
+    /// missed is alive, though its answers to pings wait behind it.
+    pub fn catching_up(&self) -> Option<Instant> {
+        let queue = lock(&self.queue);
+        (queue.phase == Phase::CatchingUp).then_some(queue.progress)
+    }
+
+    /// From here on what is pushed waits, until [`Outbox::catch_up`] has sent what was missed.
+    pub fn hold(&self) {
+        let mut queue = lock(&self.queue);
+        if queue.phase == Phase::Live {
+            queue.phase = Phase::CatchingUp;
+            queue.progress = Instant::now();
+        }
+    }
+
+    /// Nothing was missed, or it will not be sent: lets go what waits.
+    pub fn release(&self) {
+        let mut queue = lock(&self.queue);
+        if queue.phase == Phase::CatchingUp {
+            queue.go_live();
+            self.wake_writer(queue);
+        }
+    }
+
+    /// Sends what was missed, then what waits. Returns at once where the socket takes it all or a thread can be had
+    /// for the rest; else blocks until it is done.
+    pub fn catch_up(&self, source: Box<dyn Source>) {
+        let mut queue = lock(&self.queue);
+        if queue.phase != Phase::CatchingUp {
+            return;
+        }
+        let missed = Missed {
+            piece: Vec::new(),
+            source,
+        };
+        if queue.writing || !self.shared.direct {
+            queue.missed = Some(missed);
+            return self.wake_writer(queue);
+        }
+        queue.writing = true;
+        drop(queue);
+        if let Some(rest) = self.send_missed(missed) {
+            return self.catch_up_slowly(rest);
+        }
+        self.give_up_writing();
+    }
+
+    /// Sends what the socket takes without waiting; answers what is left.
+    fn send_missed(&self, mut missed: Missed) -> Option<Missed> {
+        while lock(&self.queue).phase == Phase::CatchingUp {
+            match missed.source.next_piece() {
+                Some(piece) => missed.piece = piece,
+                None => {
+                    lock(&self.queue).go_live();
+                    return None;
+                }
+            }
+            let Ok(sent) = self.send_now(&missed.piece) else {
+                self.cut();
+                return None;
+            };
+            if sent < missed.piece.len() {
+                missed.piece.drain(..sent);
+                return Some(missed);
+            }
+        }
+        None
+    }
+
+    fn catch_up_slowly(&self, missed: Missed) {
+        lock(&self.queue).missed = Some(missed);
+        if Place::take(&self.shared).is_some_and(|place| self.start_writer(place)) {
+            return;
+        }
+        // Without a thread this one does it; the peer's own frames wait meanwhile.
+        let missed = lock(&self.queue).missed.take();
+        if let Some(missed) = missed {
+            self.write_missed(missed);
+        }
+        self.give_up_writing();
+    }
+
+    /// This thread had the socket; what waits now is for a writer.
+    fn give_up_writing(&self) {
+        let mut queue = lock(&self.queue);
+        queue.writing = false;
+        if !queue.frames.is_empty() {
+            self.wake_writer(queue);
+        }
+    }
+
+    /// Writes what was missed at the receiver's pace.
+    fn write_missed(&self, mut missed: Missed) {
+        while self.write_piece(&missed.piece) {
+            match missed.source.next_piece() {
+                Some(piece) => missed.piece = piece,
+                None => return lock(&self.queue).go_live(),
+            }
+        }
+    }
+
+    /// False where the connection is being closed. Only between pieces may something else be sent: a piece is whole
+    /// frames, or the rest of them.
+    fn write_piece(&self, piece: &[u8]) -> bool {
+        let mut written = 0;
+        while written < piece.len() {
+            match (&*self.stream).write(&piece[written..]) {
+                Ok(count) if count > 0 => {
+                    written += count;
+                    lock(&self.queue).progress = Instant::now();
+                }
+                Err(error) if is_timeout(&error) => {}
+                _ => {
+                    self.cut();
+                    return false;
+                }
+            }
+            if lock(&self.queue).phase == Phase::Cut {
+                return false;
+            }
+        }
+        lock(&self.queue).phase == Phase::CatchingUp
+    }
+
+    /// Shuts the socket and drops everything; whoever reads from it sees its end.
+    pub fn cut(&self) {
+        let mut queue = lock(&self.queue);
+        self.cut_locked(&mut queue);
+    }
+
+    fn cut_locked(&self, queue: &mut Queue) {
+        if queue.phase == Phase::Cut {
+            return;
+        }
+        queue.phase = Phase::Cut;
+        queue.frames = VecDeque::new();
+        queue.missed = None;
+        queue.bytes = 0;
+        self.closing.store(true, Ordering::Release);
+        // A socket that is gone already needs no shutting.
+        let _ = self.stream.shutdown(Shutdown::Both);
+        self.filled.notify_all();
+    }
+
+    /// Sends what the socket takes now.
+    fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = DO_NOT_WAIT.unwrap_or(0);
+        let socket = SockRef::from(&*self.stream);
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match socket.send_with_flags(&bytes[sent..], flags) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Sends at once where nothing waits; what is left joins the queue.
+    fn push_locked(&self, mut queue: MutexGuard<'_, Queue>, frames: &[Frame], joined: &[u8]) {
+        let mut sent = 0;
+        let free = queue.phase != Phase::CatchingUp && queue.frames.is_empty() && !queue.writing;
+        if free && self.shared.direct {
+            match self.send_now(joined) {
+                Ok(count) if count == joined.len() => return self.finish_if_closing(&queue),
+                Ok(count) => sent = count,
+                Err(_) => return self.cut_locked(&mut queue),
+            }
+        }
+        queue.append(frames, sent);
+        if queue.bytes > self.shared.backlog_bytes {
+            return self.cut_locked(&mut queue);
+        }
+        if queue.phase != Phase::CatchingUp {
+            self.wake_writer(queue);
+        }
+    }
+
+    /// Behind a close frame comes nothing: the peer is told so.
+    fn finish_if_closing(&self, queue: &Queue) {
+        if queue.phase == Phase::Closing {
+            let _ = self.stream.shutdown(Shutdown::Write);
+        }
+    }
+
+    // ---- the writer thread ----------------------------------------------------------------------
+
+    /// Has somebody write what waits.
+    fn wake_writer(&self, mut queue: MutexGuard<'_, Queue>) {
+        if self.shared.direct && queue.frames.is_empty() && queue.missed.is_none() {
+            return;
+        }
+        if queue.writing {
+            drop(queue);
+            self.filled.notify_all();
+            return;
+        }
+        queue.writing = true;
+        drop(queue);
+        let place = Place::take_or_wait(&self.shared, &self.this);
+        if place.is_some_and(|place| !self.start_writer(place)) {
+            self.cut();
+        }
+    }
+
+    /// Hands the socket to a thread of its own; false where the system gives us none.
+    fn start_writer(&self, place: Place) -> bool {
+        let Some(outbox) = self.this.upgrade() else {
+            return false;
+        };
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .stack_size(limits::CONNECTION_STACK_BYTES);
+        thread.spawn(move || place.write(outbox)).is_ok()
+    }
+
+    /// Writes what was missed and what waits. Ends when nothing does (where the fan-out can send by itself) or the
+    /// connection ends.
+    fn drain(&self) {
+        let mut batch = Vec::new();
+        loop {
+            match self.next_work(&mut batch) {
+                Work::Missed(missed) => self.write_missed(missed),
+                Work::Batch { oldest } => {
+                    if !self.write_batch(&batch, oldest) {
+                        return self.cut();
+                    }
+                    let mut queue = lock(&self.queue);
+                    queue.bytes = queue.bytes.saturating_sub(batch.len());
+                }
+                Work::None => return,
+            }
+        }
+    }
+
+    /// What is to be written next; waits for it where this thread stays.
+    fn next_work(&self, batch: &mut Vec<u8>) -> Work {
+        batch.clear();
+        let mut queue = lock(&self.queue);
+        loop {
+            match queue.phase {
+                Phase::Cut => return Work::None,
+                Phase::CatchingUp => {
+                    if let Some(missed) = queue.missed.take() {
+                        return Work::Missed(missed);
+                    }
+                }
+                Phase::Live | Phase::Closing => {
+                    if let Some(&(_, oldest)) = queue.frames.front() {
+                        queue.take_into(batch);
+                        return Work::Batch { oldest };
+                    }
+                }
+            }
+            if queue.phase == Phase::Closing || self.shared.direct {
+                queue.writing = false;
+                queue.frames.shrink_to(0);
+                self.finish_if_closing(&queue);
+                return Work::None;
+            }
+            queue = self
+                .filled
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// False where the socket failed or the oldest frame became too old.
+    fn write_batch(&self, batch: &[u8], oldest: Instant) -> bool {
+        let mut written = 0;
+        while written < batch.len() {
+            match (&*self.stream).write(&batch[written..]) {
+                Ok(0) => return false,
+                Ok(count) => written += count,
+                Err(error) if is_timeout(&error) => {}
+                Err(_) => return false,
+            }
+            if written < batch.len() && oldest.elapsed() > limits::BACKLOG_AGE {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Receiver for Outbox {
+    fn push(&self, frames: &[Frame], joined: &[u8]) {
+        let queue = lock(&self.queue);
+        if matches!(queue.phase, Phase::CatchingUp | Phase::Live) {
+            self.push_locked(queue, frames, joined);
+        }
+    }
+
+    fn close(&self, code: u16, reason: &str) {
+        let mut queue = lock(&self.queue);
+        if matches!(queue.phase, Phase::Closing | Phase::Cut) {
+            return;
+        }
+        if queue.phase == Phase::CatchingUp {
+            // What waits behind missed messages that are not sent would show a hole; it comes with the next connection.
+            queue.frames.clear();
+            queue.missed = None;
+            (queue.bytes, queue.sent) = (0, 0);
+        }
+        queue.phase = Phase::Closing;
+        self.closing.store(true, Ordering::Release);
+        let frame = Frame::close(code, reason);
+        self.push_locked(queue, std::slice::from_ref(&frame), frame.bytes());
+    }
+}
+
+/// What a writer does next.
+enum Work {
+    Missed(Missed),
+    Batch { oldest: Instant },
+    None,
+}
+
+impl Queue {
+    /// Frames of which the first `sent` bytes, all together, are sent already.
+    fn append(&mut self, frames: &[Frame], mut sent: usize) {
+        let now = Instant::now();
+        for frame in frames {
+            let length = frame.bytes().len();
+            if sent >= length {
+                sent -= length;
+                continue;
+            }
+            if sent > 0 {
+                // Something was sent only where nothing waited, so this is the first in the queue.
+                self.sent = sent;
+            }
+            self.bytes += length - sent;
+            sent = 0;
+            self.frames.push_back((frame.clone(), now));
+        }
+    }
+
+    fn take_into(&mut self, batch: &mut Vec<u8>) {
+        while let Some((frame, _)) = self.frames.front() {
+            let bytes = &frame.bytes()[self.sent..];
+            if !batch.is_empty() && batch.len() + bytes.len() > WRITE_BYTES {
+                return;
+            }
+            batch.extend_from_slice(bytes);
+            self.sent = 0;
+            self.frames.pop_front();
+        }
+    }
+
+    /// What waited for the catch-up is not behind because of its receiver: its clocks start now.
+    fn go_live(&mut self) {
+        if self.phase != Phase::CatchingUp {
+            return;
+        }
+        self.phase = Phase::Live;
+        let now = Instant::now();
+        self.frames.iter_mut().for_each(|(_, since)| *since = now);
+    }
+}
+
+/// A writer thread's place; given back when it ends, however it ends.
+struct Place {
+    shared: Arc<Outboxes>,
+    held: bool,
+}
+
+impl Place {
+    fn take(shared: &Arc<Outboxes>) -> Option<Place> {
+        Place::take_from(&mut lock(&shared.writers), shared)
+    }
+
+    /// Where every thread is busy, the next that ends its work goes on with this outbox.
+    fn take_or_wait(shared: &Arc<Outboxes>, outbox: &Weak<Outbox>) -> Option<Place> {
+        let mut writers = lock(&shared.writers);
+        let place = Place::take_from(&mut writers, shared);
+        if place.is_none() {
+            writers.waiting.push_back(outbox.clone());
+        }
+        place
+    }
+
+    fn take_from(writers: &mut Writers, shared: &Arc<Outboxes>) -> Option<Place> {
+        if writers.running >= shared.most_writers {
+            return None;
+        }
+        writers.running += 1;
+        let shared = shared.clone();
+        Some(Place { shared, held: true })
+    }
+
+    /// Writes for one connection, then for those that wait for a thread.
+    fn write(mut self, first: Arc<Outbox>) {
+        let mut next = Some(first);
+        while let Some(outbox) = next {
+            outbox.drain();
+            drop(outbox);
+            next = self.next_or_end();
+        }
+    }
+
+    /// In one breath, so that nobody begins to wait for a thread that has ended.
+    fn next_or_end(&mut self) -> Option<Arc<Outbox>> {
+        let mut writers = lock(&self.shared.writers);
+        while let Some(waiting) = writers.waiting.pop_front() {
+            if let Some(outbox) = waiting.upgrade() {
+                return Some(outbox);
+            }
+        }
+        writers.running -= 1;
+        self.held = false;
+        None
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.held {
+            lock(&self.shared.writers).running -= 1;
+        }
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,333 @@
+//! An answer: tiny_http's `Response`, and what it leaves to its user.
+//!
+//! Owns the headers that every answer carries, the mapping from errors to answers, and the bytes of both. Knows no
+//! route and no socket.
+
+use crate::protocol::Error;
+use std::io::{self, Cursor, Read, Write};
+use tiny_http::{HTTPVersion, Header, Response, ResponseBox, StatusCode};
+
+/// What is collected before it goes to the socket; a head, and most answers, fit.
+const WRITE_BYTES: usize = 16 * 1024;
+
+/// What the answer says about the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// HTTP/1.1's default, unsaid.
+    Kept,
+    /// HTTP/1.0 has to be told.
+    KeptAsAsked,
+    Closed,
+    /// It speaks WebSocket from here on.
+    Upgraded,
+}
+
+/// An answer to a request.
+pub struct Answer {
+    response: ResponseBox,
+    /// The connection ends after this answer: what follows on it cannot be understood.
+    pub close: bool,
+}
+
+impl Answer {
+    fn new(status: u16, body: Box<dyn Read + Send>, length: usize) -> Answer {
+        let response = Response::new(StatusCode(status), Vec::new(), body, Some(length), None)
+            .with_chunked_threshold(usize::MAX);
+        let answer = Answer {
+            response,
+            close: false,
+        };
+        answer
+            .with("Server", "Melangerie")
+            .with("X-Content-Type-Options", "nosniff")
+    }
+
+    /// Without a body, such as 204.
+    pub fn empty(status: u16) -> Answer {
+        Answer::new(status, Box::new(io::empty()), 0).with("Cache-Control", "no-store")
+    }
+
+    /// `body` is JSON already; what is shared with other answers is not copied.
+    pub fn json<B>(status: u16, body: B) -> Answer
+    where
+        B: AsRef<[u8]> + Send + 'static,
+    {
+        Answer::revalidated_json(status, body).with("Cache-Control", "no-store")
+    }
+
+    /// JSON whose caching the caller names.
+    pub fn revalidated_json<B>(status: u16, body: B) -> Answer
+    where
+        B: AsRef<[u8]> + Send + 'static,
+    {
+        Answer::bytes(status, body).with("Content-Type", "application/json")
+    }
+
+    /// A body whose type and caching the caller names.
+    pub fn bytes<B>(status: u16, body: B) -> Answer
+    where
+        B: AsRef<[u8]> + Send + 'static,
+    {
+        let length = body.as_ref().len();
+        Answer::new(status, Box::new(Cursor::new(body)), length)
+    }
+
+    /// 304 for a representation of `length` bytes.
+    pub fn not_modified(length: usize) -> Answer {
+        Answer::new(304, Box::new(io::empty()), length)
+    }
+
+    /// `value` serialised.
+    pub fn of<T: serde::Serialize + ?Sized>(status: u16, value: &T) -> Answer {
+        let body = serde_json::to_vec(value).expect("protocol types always serialise");
+        Answer::json(status, body)
+    }
+
+    /// The error with its status and the headers that belong to it.
+    pub fn error(error: &Error) -> Answer {
+        let status = error.code.status();
+        let answer = Answer::json(status, error.to_json());
+        let answer = match error.retry_after_ms() {
+            Some(wait) => answer.with("Retry-After", &wait.div_ceil(1_000).to_string()),
+            None => answer,
+        };
+        match status {
+            401 => answer.with("WWW-Authenticate", "Bearer"),
+            _ => answer,
+        }
+    }
+
+    /// With one more header. `name` and `value` are ASCII without line breaks.
+    pub fn with(mut self, name: &'static str, value: &str) -> Answer {
+        self.set(name, value);
+        self
+    }
+
+    /// See [`Answer::with`].
+    pub fn set(&mut self, name: &'static str, value: &str) {
+        debug_assert!(!value.contains(['\r', '\n']), "{name}: {value:?}");
+        let header = Header::from_bytes(name, value).expect("headers of ours are ASCII");
+        self.response.add_header(header);
+    }
+
+    /// The same, and the connection ends after it.
+    pub fn closing(mut self) -> Answer {
+        self.close = true;
+        self
+    }
+
+    pub fn status(&self) -> u16 {
+        self.response.status_code().0
+    }
+
+    /// The value of the first header of this name.
+    pub fn value(&self, name: &'static str) -> Option<&str> {
+        let mut headers = self.response.headers().iter();
+        let found = headers.find(|header| header.field.equiv(name))?;
+        Some(found.value.as_str())
+    }
+
+    /// Writes all of it; `head_only` keeps the body back and its length in.
+    pub fn write_to(
+        self,
+        writer: impl Write,
+        head_only: bool,
+        connection: Connection,
+    ) -> io::Result<()> {
+        let mut outgoing = Outgoing {
+            writer,
+            bytes: Vec::with_capacity(1024),
+            fix: Some(HeadFix {
+                connection,
+                status: self.status(),
+            }),
+        };
+        let upgrade = (connection == Connection::Upgraded).then_some("websocket");
+        // No request headers: `TE` would make tiny_http choose chunks.
+        let version = HTTPVersion(1, 1);
+        self.response
+            .raw_print(&mut outgoing, version, &[], head_only, upgrade)?;
+        outgoing.flush()
+    }
+
+    /// All of it in memory, where the connection closes after it.
+    pub fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.write_to(&mut bytes, false, Connection::Closed)
+            .expect("memory takes all");
+        bytes
+    }
+}
+
+impl From<Error> for Answer {
+    fn from(error: Error) -> Answer {
+        Answer::error(&error)
+    }
+}
+
+/// What `raw_print` cannot be told: it drops `Connection` and `Upgrade`, and gives 204 a length.
+struct HeadFix {
+    connection: Connection,
+    status: u16,
+}
+
+impl HeadFix {
+    /// `bytes` begins with a whole head.
+    fn apply(self, bytes: &mut Vec<u8>) {
+        const LENGTH: &[u8] = b"Content-Length: 0\r\n";
+        // RFC 9110, section 8.6.
+        if self.status == 204
+            && let Some(at) = bytes
+                .windows(LENGTH.len())
+                .position(|window| window == LENGTH)
+        {
+            bytes.drain(at..at + LENGTH.len());
+        }
+        let lines: &[u8] = match (self.connection, self.status) {
+            // RFC 9110, section 15.5.22.
+            (Connection::Closed, 426) => b"Upgrade: websocket\r\nConnection: upgrade, close\r\n",
+            (_, 426) => b"Upgrade: websocket\r\nConnection: upgrade\r\n",
+            (Connection::Kept | Connection::Upgraded, _) => return,
+            (Connection::KeptAsAsked, _) => b"Connection: keep-alive\r\n",
+            (Connection::Closed, _) => b"Connection: close\r\n",
+        };
+        if let Some(at) = bytes.iter().position(|&byte| byte == b'\n') {
+            bytes.splice(at + 1..at + 1, lines.iter().copied());
+        }
+    }
+}
+
+/// Joins what `raw_print` writes in pieces, so that an answer is one packet where it fits.
+struct Outgoing<W: Write> {
+    writer: W,
+    bytes: Vec<u8>,
+    fix: Option<HeadFix>,
+}
+
+impl<W: Write> Write for Outgoing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > WRITE_BYTES {
+            self.flush()?;
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(fix) = self.fix.take() {
+            fix.apply(&mut self.bytes);
+        }
+        self.writer.write_all(&self.bytes)?;
+        self.bytes.clear();
+        self.writer.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Code;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn text(answer: Answer, head_only: bool, connection: Connection) -> String {
+        let mut bytes = Vec::new();
+        answer.write_to(&mut bytes, head_only, connection).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn json_has_its_type_and_is_not_kept() {
+        let answer = text(
+            Answer::json(200, Arc::<[u8]>::from(&b"[]"[..])),
+            false,
+            Connection::Kept,
+        );
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n[]"), "{answer}");
+        for header in [
+            "Content-Type: application/json",
+            "Cache-Control: no-store",
+            "X-Content-Type-Options: nosniff",
+            "Content-Length: 2",
+            "Server: Melangerie",
+        ] {
+            assert_eq!(
+                answer.matches(&format!("\r\n{header}\r\n")).count(),
+                1,
+                "{header}: {answer}"
+            );
+        }
+        assert!(!answer.contains("Connection:"), "{answer}");
+        assert!(answer.contains("\r\nDate: "), "{answer}");
+    }
+
+    #[test]
+    fn a_head_alone_has_the_length_of_the_body() {
+        let answer = text(Answer::json(200, b"[1,2]"), true, Connection::Kept);
+        assert!(answer.contains("Content-Length: 5\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+
+    #[test]
+    fn empty_answers_have_the_length_that_they_may_have() {
+        let answer = text(Answer::empty(204), false, Connection::Closed);
+        assert!(!answer.contains("Content-Length"), "{answer}");
+        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+        let answer = text(Answer::not_modified(77), false, Connection::KeptAsAsked);
+        assert!(answer.contains("Content-Length: 77\r\n"), "{answer}");
+        assert!(
+            answer.contains("\r\nConnection: keep-alive\r\n"),
+            "{answer}"
+        );
+        assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+
+    #[test]
+    fn an_upgrade_has_neither_length_nor_chunks() {
+        let answer = text(Answer::empty(101), false, Connection::Upgraded);
+        assert!(
+            answer.starts_with("HTTP/1.1 101 Switching Protocols\r\n"),
+            "{answer}"
+        );
+        assert!(answer.contains("\r\nConnection: upgrade\r\n"), "{answer}");
+        assert!(answer.contains("\r\nUpgrade: websocket\r\n"), "{answer}");
+        assert!(!answer.contains("Content-Length"), "{answer}");
+        assert!(!answer.contains("Transfer-Encoding"), "{answer}");
+    }
+
+    #[test]
+    fn whoever_must_upgrade_is_told_to_what() {
+        for (connection, expected) in [
+            (Connection::Kept, "upgrade"),
+            (Connection::KeptAsAsked, "upgrade"),
+            (Connection::Closed, "upgrade, close"),
+        ] {
+            let answer = text(Answer::json(426, b"{}"), false, connection);
+            let lines = format!("\r\nUpgrade: websocket\r\nConnection: {expected}\r\n");
+            assert!(answer.contains(&lines), "{answer}");
+            assert!(answer.ends_with("\r\n\r\n{}"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn errors_carry_what_their_status_asks_for() {
+        let late = Error::rate_limited("Wait.", Duration::from_millis(1_001));
+        let answer = Answer::error(&late);
+        assert_eq!(
+            (answer.status(), answer.value("Retry-After")),
+            (429, Some("2"))
+        );
+        let stranger = Answer::error(&Error::new(Code::Unauthorized, "Sign in."));
+        assert_eq!(stranger.value("WWW-Authenticate"), Some("Bearer"));
+    }
+
+    #[test]
+    fn large_bodies_arrive_whole() {
+        let body: Vec<u8> = (0..100_000u32).map(|at| b'a' + (at % 26) as u8).collect();
+        let answer = text(Answer::json(200, body.clone()), false, Connection::Closed);
+        let (head, sent) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("Connection: close"), "{head}");
+        assert!(sent.as_bytes() == body);
+    }
+}

@@ -1,0 +1,77 @@
+//! Posting, reading and searching messages.
+//!
+//! Posting goes through the hub; pages and searches are read from the store on the connection's own thread, once the
+//! hub has said what the caller may read.
+
+use super::rooms::room_parameter;
+use super::{Answered, Call};
+use crate::auth::token::Claims;
+use crate::limits::{SEARCH_DEADLINE, SEARCH_QUERY_BYTES};
+use crate::net::response::Answer;
+use crate::protocol::{Code, Error, MessageRequest, check_room_name};
+use crate::store::PageRange;
+use std::time::Instant;
+
+pub(super) fn post(call: &Call<'_>, claims: &Claims) -> Answered {
+    let request: MessageRequest = call.body()?;
+    request.check()?;
+    Ok(Answer::json(200, call.context.hub.post(claims, request)?))
+}
+
+pub(super) fn history(call: &Call<'_>, claims: &Claims) -> Answered {
+    let room = room_parameter(call)?;
+    let range = page_range(call)?;
+    let log = call.context.hub.readable(claims, room)?;
+    let page = call.context.reader.page(log, &range)?;
+    Ok(Answer::json(200, page.to_json()))
+}
+
+/// The page that the query asks for.
+pub(super) fn page_range(call: &Call<'_>) -> Result<PageRange, Error> {
+    Ok(PageRange {
+        before: call.target.query.number("before")?,
+        after: call.target.query.number("after")?,
+        limit: call.limit()?,
+    })
+}
+
+pub(super) fn search(call: &Call<'_>, claims: &Claims) -> Answered {
+    let query = call.target.query.value("q")?.unwrap_or_default();
+    check_query(&query)?;
+    let room = call.target.query.value("room")?;
+    if let Some(room) = &room {
+        check_room_name(room)?;
+    }
+    let limit = call.limit()?;
+    let logs = call.context.hub.searchable(claims, room.as_deref())?;
+    let deadline = Instant::now() + SEARCH_DEADLINE;
+    let found = crate::search::search(&call.context.reader, &logs, &query, limit, deadline)?;
+    Ok(Answer::json(200, found))
+}
+
+fn check_query(query: &str) -> Result<(), Error> {
+    if query.trim().is_empty() {
+        let why = "Say what to search for in the parameter \"q\".";
+        return Err(Error::new(Code::BadRequest, why));
+    }
+    if query.len() > SEARCH_QUERY_BYTES {
+        let why = format!("\"q\" is too long. Search for at most {SEARCH_QUERY_BYTES} bytes.");
+        return Err(Error::new(Code::BadRequest, why));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_have_bounds() {
+        for good in ["a", " a ", &"x".repeat(SEARCH_QUERY_BYTES)] {
+            assert!(check_query(good).is_ok(), "{good:?}");
+        }
+        for bad in ["", " \u{2003}", &"x".repeat(SEARCH_QUERY_BYTES + 1)] {
+            assert_eq!(check_query(bad).unwrap_err().code, Code::BadRequest);
+        }
+    }
+}

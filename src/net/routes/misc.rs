@@ -1,0 +1,89 @@
+//! Reports to whoever runs the server, and whether it runs.
+
+use super::auth::throttle;
+use super::messages::page_range;
+use super::{Answered, Call};
+use crate::auth::token::Claims;
+use crate::limits::REPORTER_BYTES;
+use crate::net::response::Answer;
+use crate::protocol::{Code, Error, ReportRequest, check_report};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Reported {}
+
+/// Without a token, from anybody under any name; with one, under the user's own.
+pub(super) fn report(call: &Call<'_>) -> Answered {
+    let account = match call.token()? {
+        Some(claims) => Some(call.context.hub.account(&claims)?),
+        None => None,
+    };
+    let request: ReportRequest = call.body()?;
+    check_report(&request.issue)?;
+    if account.is_none() {
+        check_reporter(&request.name)?;
+    }
+    throttle(
+        call,
+        &call.context.throttles.reports,
+        "reports from your address",
+    )?;
+    let signed_in = account.is_some();
+    let name = account.map_or(request.name, |account| account.user.name);
+    call.context.hub.report(name, signed_in, request.issue)?;
+    Ok(Answer::of(200, &Reported {}))
+}
+
+/// What people call themselves here need not be a user's name: "reception desk" will do.
+fn check_reporter(name: &str) -> Result<(), Error> {
+    let fits = (1..=REPORTER_BYTES).contains(&name.len());
+    if fits && !name.trim().is_empty() && !name.contains(char::is_control) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::BadName,
+        format!("Say who you are in 1 to {REPORTER_BYTES} bytes, in one line."),
+    ))
+}
+
+pub(super) fn reports(call: &Call<'_>, claims: &Claims) -> Answered {
+    let range = page_range(call)?;
+    let log = call.context.hub.may_read_reports(claims)?;
+    let page = call.context.reader.page(log, &range)?;
+    Ok(Answer::json(200, page.to_json()))
+}
+
+pub(super) fn health(_: &Call<'_>) -> Answered {
+    let health = Health {
+        status: "ok",
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    Ok(Answer::of(200, &health))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reporters_say_who_they_are_in_a_line() {
+        for good in ["eva", "reception desk", "李雷", &"x".repeat(REPORTER_BYTES)] {
+            assert!(check_reporter(good).is_ok(), "{good:?}");
+        }
+        for bad in [
+            "",
+            "  ",
+            "a\nb",
+            "a\u{1b}[0m",
+            &"x".repeat(REPORTER_BYTES + 1),
+        ] {
+            assert_eq!(check_reporter(bad).unwrap_err().code, Code::BadName);
+        }
+    }
+}

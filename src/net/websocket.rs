@@ -1,0 +1,482 @@
+//! A WebSocket, from the upgrade to its end: the connection's thread is its reader.
+//!
+//! Reads frames through tungstenite, checks what needs no state, and hands commands to the hub. Everything that is
+//! sent, tungstenite's own pongs and closes included, goes through the [`Outbox`], so that bytes never interleave.
+
+use super::catch_up::CatchUp;
+use super::outbox::Outbox;
+use super::{Context, Upgraded, unix_seconds};
+use crate::auth::token::Claims;
+use crate::hub::{
+    Attached, CLOSE_UNAUTHORIZED, ConnectionId, Hub, LookedUp, Receiver, Since, empty_ack,
+    error_frame,
+};
+use crate::limits;
+use crate::model::LogId;
+use crate::protocol::{
+    Code, Error, Frame, HistoryRequest, MessageRequest, UserAction, parse_client_frame, reply_frame,
+};
+use crate::store::PageRange;
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tungstenite::error::CapacityError;
+use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::{Error as WsError, Message, WebSocket};
+
+/// Close codes: RFC 6455, section 7.4.1, and the contract's own.
+const CLOSE_PROTOCOL_ERROR: u16 = 1002;
+const CLOSE_NOT_UTF8: u16 = 1007;
+const CLOSE_TOO_BIG: u16 = 1009;
+const CLOSE_TRY_AGAIN_LATER: u16 = 1013;
+const CLOSE_AUTHENTICATION_TIMEOUT: u16 = 4408;
+
+/// Serves the socket until it closes. The upgrade has been answered.
+pub fn serve(upgraded: Upgraded, context: &Context) {
+    let Ok(outbox) = Outbox::new(upgraded.stream.clone(), context.outboxes.clone()) else {
+        return;
+    };
+    let transport = Transport {
+        stream: upgraded.stream,
+        outbox: outbox.clone(),
+    };
+    let config = WebSocketConfig::default()
+        .read_buffer_size(limits::WEBSOCKET_READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(Some(limits::WEBSOCKET_MESSAGE_BYTES))
+        .max_frame_size(Some(limits::WEBSOCKET_MESSAGE_BYTES));
+    let socket =
+        WebSocket::from_partially_read(transport, upgraded.leftover, Role::Server, Some(config));
+    let mut session = Session {
+        socket,
+        outbox: outbox.clone(),
+        context,
+        end: End {
+            outbox: outbox.clone(),
+        },
+    };
+    let end = session.run(upgraded.token);
+    session.finish(end);
+}
+
+/// Reads from the socket, writes to the outbox.
+struct Transport {
+    stream: Arc<TcpStream>,
+    outbox: Arc<Outbox>,
+}
+
+impl Read for Transport {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self.stream).read(buffer)
+    }
+}
+
+impl Write for Transport {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.outbox.send(&Frame::raw(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// However the thread ends, the socket ends with it.
+struct End {
+    outbox: Arc<Outbox>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.outbox.cut();
+    }
+}
+
+/// Presence: the hub hears of the end, however the thread ends.
+struct Present {
+    hub: Hub,
+    connection: ConnectionId,
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.hub.disconnect(self.connection);
+    }
+}
+
+/// Who a connection says it is.
+struct Greeting {
+    claims: Claims,
+    since: Option<Since>,
+    id: Option<String>,
+}
+
+/// Why a connection ends.
+enum Ending {
+    /// The peer closed it, or is gone.
+    Gone,
+    /// We close it, saying why.
+    Close(u16, &'static str),
+    /// A close frame is on its way already.
+    Closing,
+}
+
+struct Session<'a> {
+    socket: WebSocket<Transport>,
+    outbox: Arc<Outbox>,
+    context: &'a Context,
+    #[expect(dead_code, reason = "held for its Drop")]
+    end: End,
+}
+
+impl Session<'_> {
+    fn run(&mut self, token: Option<Claims>) -> Ending {
+        let greeting = match token {
+            Some(claims) => Ok(Greeting {
+                claims,
+                since: None,
+                id: None,
+            }),
+            None => self.await_greeting(),
+        };
+        let greeting = match greeting {
+            Ok(greeting) => greeting,
+            Err(ending) => return ending,
+        };
+        let hub = &self.context.hub;
+        let present = Present {
+            hub: hub.clone(),
+            connection: hub.new_connection(),
+        };
+        let receiver: Arc<dyn Receiver> = self.outbox.clone();
+        self.outbox.hold();
+        match hub.connect(
+            present.connection,
+            &greeting.claims,
+            greeting.since,
+            receiver,
+        ) {
+            Ok(attached) => self.live(present.connection, attached, greeting.id),
+            Err(error) => {
+                self.outbox.release();
+                self.refuse(&error, greeting.id.as_deref())
+            }
+        }
+    }
+
+    // ---- saying who one is ----------------------------------------------------------------------
+
+    fn await_greeting(&mut self) -> Result<Greeting, Ending> {
+        let deadline = Instant::now() + limits::AUTHENTICATION_DEADLINE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let error = Error::new(
+                    Code::Unauthorized,
+                    "Nobody signed in on this connection. Send Hello first.",
+                );
+                self.outbox.send(&error_frame(&error, None));
+                return Err(Ending::Close(
+                    CLOSE_AUTHENTICATION_TIMEOUT,
+                    "Sign in sooner.",
+                ));
+            }
+            self.wait_at_most(left);
+            match self.socket.read() {
+                Ok(Message::Text(text)) => return self.greet(text.as_bytes()),
+                Ok(Message::Binary(bytes)) => return self.greet(&bytes),
+                Ok(_) => self.answer_control(),
+                Err(WsError::Io(error)) if is_timeout(&error) => {}
+                Err(error) => return Err(ending_of(&error)),
+            }
+        }
+    }
+
+    /// The bare token, or `Hello`.
+    fn greet(&mut self, payload: &[u8]) -> Result<Greeting, Ending> {
+        let is_frame = payload.trim_ascii_start().starts_with(b"{");
+        let (token, since, id) = if is_frame {
+            let frame = parse_client_frame(payload);
+            match frame.action {
+                Ok(UserAction::Hello(hello)) => (hello.token, hello.since, frame.id),
+                Ok(_) => {
+                    return Err(self.refuse_unauthorized(
+                        "Send Hello with your token first.",
+                        frame.id.as_deref(),
+                    ));
+                }
+                Err(error) => {
+                    return Err(self.refuse_unauthorized(&error.message, frame.id.as_deref()));
+                }
+            }
+        } else {
+            let text = std::str::from_utf8(payload).unwrap_or_default();
+            (text.trim().to_owned(), None, None)
+        };
+        match self.context.signer.verify(&token, unix_seconds()) {
+            Ok(claims) => Ok(Greeting { claims, since, id }),
+            Err(_) => {
+                Err(self
+                    .refuse_unauthorized("The token is not good. Sign in again.", id.as_deref()))
+            }
+        }
+    }
+
+    fn refuse_unauthorized(&mut self, message: &str, id: Option<&str>) -> Ending {
+        self.refuse(&Error::new(Code::Unauthorized, message), id)
+    }
+
+    fn refuse(&mut self, error: &Error, id: Option<&str>) -> Ending {
+        self.outbox.send(&error_frame(error, id));
+        match error.code {
+            Code::Unauthorized => Ending::Close(CLOSE_UNAUTHORIZED, "Sign in again."),
+            _ => Ending::Close(CLOSE_TRY_AGAIN_LATER, "Try again later."),
+        }
+    }
+
+    // ---- signed in ------------------------------------------------------------------------------
+
+    fn live(&mut self, connection: ConnectionId, attached: Attached, id: Option<String>) -> Ending {
+        let mut first = vec![attached.welcome];
+        first.extend(id.is_some().then(|| empty_ack(id.as_deref())));
+        let (reader, log) = (self.context.reader.clone(), self.context.log.clone());
+        self.outbox
+            .catch_up(Box::new(CatchUp::new(reader, log, first, attached.missed)));
+        let mut peer = Peer {
+            connection,
+            user: attached.user,
+            logs: HashMap::new(),
+        };
+        let mut heard = Instant::now();
+        self.wait_at_most(limits::PING_AFTER);
+        loop {
+            if self.outbox.is_closing() {
+                return Ending::Closing;
+            }
+            match self.socket.read() {
+                Ok(message) => {
+                    heard = Instant::now();
+                    self.hear(&mut peer, message);
+                }
+                Err(WsError::Io(error)) if is_timeout(&error) => {
+                    let alive = self
+                        .outbox
+                        .catching_up()
+                        .map_or(heard, |progress| heard.max(progress));
+                    // The timer may ring a little early.
+                    if alive.elapsed() + Duration::from_secs(1) >= limits::SILENT_PEER {
+                        return Ending::Gone;
+                    }
+                    self.outbox.send(&Frame::ping());
+                }
+                Err(error) => return ending_of(&error),
+            }
+        }
+    }
+
+    fn hear(&mut self, peer: &mut Peer, message: Message) {
+        match message {
+            Message::Text(text) => self.act(peer, text.as_bytes()),
+            Message::Binary(bytes) => self.act(peer, &bytes),
+            _ => self.answer_control(),
+        }
+    }
+
+    /// tungstenite answers pings and closes by itself; this sends what it has ready.
+    fn answer_control(&mut self) {
+        // Where the socket is gone, the next read says so.
+        let _ = self.socket.flush();
+    }
+
+    fn act(&mut self, peer: &mut Peer, payload: &[u8]) {
+        let frame = parse_client_frame(payload);
+        let id = frame.id.clone();
+        if let Err(error) = frame
+            .action
+            .and_then(|action| self.carry_out(peer, frame.id, action))
+        {
+            self.outbox.send(&error_frame(&error, id.as_deref()));
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        peer: &mut Peer,
+        id: Option<String>,
+        action: UserAction,
+    ) -> Result<(), Error> {
+        let looked_up = match &action {
+            UserAction::History(request) => return self.history(peer, request, id.as_deref()),
+            UserAction::Hello(_) => {
+                return Err(Error::new(
+                    Code::BadRequest,
+                    "You are signed in already on this connection.",
+                ));
+            }
+            UserAction::Message(request) => {
+                request.check()?;
+                peer.look_up(&self.context.hub, request, id.as_deref())?
+            }
+            _ => LookedUp::default(),
+        };
+        self.context
+            .hub
+            .frame(peer.connection, id, action, looked_up);
+        Ok(())
+    }
+
+    fn history(
+        &self,
+        peer: &Peer,
+        request: &HistoryRequest,
+        id: Option<&str>,
+    ) -> Result<(), Error> {
+        let limit = page_limit(request.limit)?;
+        let (log, room) = self
+            .context
+            .hub
+            .readable_on(peer.connection, &request.room)?;
+        let range = PageRange {
+            before: request.before,
+            after: request.after,
+            limit,
+        };
+        let page = self.context.reader.page(log, &range)?;
+        self.outbox.send(&history_frame(&room, &page, id));
+        Ok(())
+    }
+
+    // ---- the end --------------------------------------------------------------------------------
+
+    /// Says why, and reads on for a moment: a reset because of unread bytes would eat the close frame.
+    fn finish(mut self, ending: Ending) {
+        match ending {
+            Ending::Gone => return,
+            Ending::Closing => {}
+            Ending::Close(code, reason) => {
+                self.outbox.close(code, reason);
+            }
+        }
+        let deadline = Instant::now() + limits::CLOSE_HANDSHAKE;
+        let mut dropped = [0; 512];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            self.wait_at_most(left);
+            match self.socket.get_mut().read(&mut dropped) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn wait_at_most(&self, time: Duration) {
+        // Zero would mean for ever; a socket that takes no timeout is gone, which the next read says.
+        let _ = self
+            .socket
+            .get_ref()
+            .stream
+            .set_read_timeout(Some(time.max(Duration::from_millis(1))));
+    }
+}
+
+/// The peer of a connection that has signed in.
+struct Peer {
+    connection: ConnectionId,
+    user: String,
+    /// Rooms by the names under which this peer sends to them; saves asking for what never changes.
+    logs: HashMap<String, LogId>,
+}
+
+impl Peer {
+    /// Whether a message with this `id` is in the segments already.
+    fn look_up(
+        &mut self,
+        hub: &Hub,
+        request: &MessageRequest,
+        id: Option<&str>,
+    ) -> Result<LookedUp, Error> {
+        let Some(id) = id else {
+            return Ok(LookedUp::default());
+        };
+        let log = match self.logs.get(&request.room) {
+            Some(&log) => log,
+            None => {
+                let Some(log) = hub.log_of(&request.room) else {
+                    return Ok(LookedUp::default());
+                };
+                self.logs.insert(request.room.clone(), log);
+                log
+            }
+        };
+        let looked_up = hub.look_up(log, &self.user, id);
+        if looked_up.is_err() {
+            self.logs.remove(&request.room);
+        }
+        looked_up
+    }
+}
+
+/// `limit` of a page, 1–200.
+pub fn page_limit(asked: Option<u64>) -> Result<u32, Error> {
+    let most = u64::from(limits::PAGE_MESSAGES_MAX);
+    match asked {
+        None => Ok(limits::PAGE_MESSAGES_DEFAULT),
+        Some(limit) if (1..=most).contains(&limit) => Ok(limit as u32),
+        Some(_) => Err(Error::new(
+            Code::BadRequest,
+            format!("\"limit\" must be 1 to {most}."),
+        )),
+    }
+}
+
+fn history_frame(room: &str, page: &crate::store::Page, id: Option<&str>) -> Frame {
+    #[derive(serde::Serialize)]
+    struct History<'a> {
+        room: &'a str,
+        messages: &'a serde_json::value::RawValue,
+        more: bool,
+    }
+    let messages = String::from_utf8(page.messages_json()).expect("stored messages are UTF-8");
+    let messages =
+        serde_json::value::RawValue::from_string(messages).expect("stored messages are JSON");
+    reply_frame(
+        "History",
+        &History {
+            room,
+            messages: &messages,
+            more: page.more,
+        },
+        id,
+    )
+}
+
+/// What an error of tungstenite means for the connection.
+fn ending_of(error: &WsError) -> Ending {
+    match error {
+        WsError::Capacity(CapacityError::MessageTooLong { .. }) => {
+            Ending::Close(CLOSE_TOO_BIG, "A message has at most 64 KiB.")
+        }
+        WsError::Utf8(_) => Ending::Close(CLOSE_NOT_UTF8, "Text must be UTF-8."),
+        WsError::ConnectionClosed | WsError::AlreadyClosed | WsError::Io(_) => Ending::Gone,
+        WsError::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            Ending::Gone
+        }
+        _ => Ending::Close(
+            CLOSE_PROTOCOL_ERROR,
+            "That is not how WebSocket works (RFC 6455).",
+        ),
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}

@@ -1,0 +1,179 @@
+//! Frames as bytes: encoded once, shared by all who receive them.
+//!
+//! A server's WebSocket frames are unmasked (RFC 6455, section 5.1), so the same bytes serve every receiver.
+
+use super::Message;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// One WebSocket frame, header included, ready for any number of sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    bytes: Arc<[u8]>,
+}
+
+impl Frame {
+    /// A final text frame around `payload` (RFC 6455, section 5.2).
+    pub fn text(payload: &[u8]) -> Frame {
+        Frame::build(0x81, payload)
+    }
+
+    /// A ping without payload (section 5.5.2).
+    pub fn ping() -> Frame {
+        Frame::build(0x89, &[])
+    }
+
+    /// A close frame (section 5.5.1); `reason` is cut so that the frame stays a control frame.
+    pub fn close(code: u16, reason: &str) -> Frame {
+        let mut end = reason.len().min(123);
+        while !reason.is_char_boundary(end) {
+            end -= 1;
+        }
+        let mut payload = code.to_be_bytes().to_vec();
+        payload.extend_from_slice(&reason.as_bytes()[..end]);
+        Frame::build(0x88, &payload)
+    }
+
+    /// Bytes that are frames already, such as tungstenite's pongs.
+    pub fn raw(bytes: &[u8]) -> Frame {
+        Frame {
+            bytes: bytes.into(),
+        }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn build(first: u8, payload: &[u8]) -> Frame {
+        let mut bytes = Vec::with_capacity(header_length(payload.len()) + payload.len());
+        push_header(&mut bytes, first, payload.len());
+        bytes.extend_from_slice(payload);
+        Frame {
+            bytes: bytes.into(),
+        }
+    }
+}
+
+fn header_length(payload: usize) -> usize {
+    match payload {
+        0..=125 => 2,
+        126..=0xffff => 4,
+        _ => 10,
+    }
+}
+
+fn push_header(bytes: &mut Vec<u8>, first: u8, payload: usize) {
+    bytes.push(first);
+    match payload {
+        0..=125 => bytes.push(payload as u8),
+        126..=0xffff => {
+            bytes.push(126);
+            bytes.extend_from_slice(&(payload as u16).to_be_bytes());
+        }
+        _ => {
+            bytes.push(127);
+            bytes.extend_from_slice(&(payload as u64).to_be_bytes());
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, T: ?Sized> {
+    action: &'a str,
+    data: &'a T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+}
+
+/// A frame that answers nothing: `{"action", "data"}`.
+pub fn text_frame<T: Serialize + ?Sized>(action: &str, data: &T) -> Frame {
+    reply_frame(action, data, None)
+}
+
+/// A frame that answers the frame with this `id`.
+pub fn reply_frame<T: Serialize + ?Sized>(action: &str, data: &T, id: Option<&str>) -> Frame {
+    let payload = serde_json::to_vec(&Envelope { action, data, id })
+        .expect("protocol types always serialise");
+    Frame::text(&payload)
+}
+
+const MESSAGE_PREFIX: &[u8] = br#"{"action":"Message","data":"#;
+
+/// A message in the frame that delivers it; the message's own JSON is a part of the same bytes.
+///
+/// The journal and the tail of a room share this allocation with every receiver.
+#[derive(Clone, Debug)]
+pub struct MessageFrame {
+    frame: Frame,
+    json_start: usize,
+}
+
+impl MessageFrame {
+    pub fn new(message: &Message) -> MessageFrame {
+        let json = serde_json::to_vec(message).expect("messages always serialise");
+        MessageFrame::from_json(&json)
+    }
+
+    /// From a message's JSON as it is stored.
+    pub fn from_json(json: &[u8]) -> MessageFrame {
+        let payload = MESSAGE_PREFIX.len() + json.len() + 1;
+        let mut bytes = Vec::with_capacity(header_length(payload) + payload);
+        push_header(&mut bytes, 0x81, payload);
+        bytes.extend_from_slice(MESSAGE_PREFIX);
+        let json_start = bytes.len();
+        bytes.extend_from_slice(json);
+        bytes.push(b'}');
+        let frame = Frame {
+            bytes: bytes.into(),
+        };
+        MessageFrame { frame, json_start }
+    }
+
+    pub fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// The message alone, as history answers it and segments store it.
+    pub fn json(&self) -> &[u8] {
+        let bytes = self.frame.bytes();
+        &bytes[self.json_start..bytes.len() - 1]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn length_on_wire(payload: usize) -> (usize, Vec<u8>) {
+        let frame = Frame::text(&vec![b'a'; payload]);
+        (frame.bytes().len(), frame.bytes()[..4].to_vec())
+    }
+
+    #[test]
+    fn headers_take_the_shortest_form() {
+        assert_eq!(length_on_wire(125), (127, vec![0x81, 125, b'a', b'a']));
+        assert_eq!(length_on_wire(126), (130, vec![0x81, 126, 0, 126]));
+        assert_eq!(
+            length_on_wire(65_535),
+            (65_539, vec![0x81, 126, 0xff, 0xff])
+        );
+        assert_eq!(length_on_wire(65_536).0, 65_546);
+    }
+
+    #[test]
+    fn a_close_frame_stays_a_control_frame_and_utf8() {
+        let frame = Frame::close(4401, &"é".repeat(100));
+        assert!(frame.bytes()[1] <= 125);
+        assert!(std::str::from_utf8(&frame.bytes()[4..]).is_ok());
+    }
+
+    #[test]
+    fn a_message_frame_holds_the_message_once() {
+        let json = br#"{"room":"general","seq":1}"#;
+        let message = MessageFrame::from_json(json);
+        assert_eq!(message.json(), json);
+        let expected = br#"{"action":"Message","data":{"room":"general","seq":1}}"#;
+        assert_eq!(&message.frame().bytes()[2..], expected);
+    }
+}

@@ -1,0 +1,209 @@
+//! What makes a name, a password, a content valid. Errors say what to do about it.
+
+use super::{Code, Error};
+use crate::limits::*;
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
+
+/// The sender of announcements.
+pub const SERVER_NAME: &str = "Server";
+/// Names that nobody and no room may have, in any case: they mean something in a text.
+pub const RESERVED_NAMES: [&str; 5] = ["server", "system", "all", "here", "me"];
+
+/// The form by which names are compared: Unicode lowercase.
+pub fn fold(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// 1–32 letters and digits of any script, `.`, `_`, `-`; at least one letter or digit; not reserved.
+pub fn check_user_name(name: &str) -> Result<(), Error> {
+    check_name(name, "user", USER_NAME_CHARS, false)
+}
+
+/// As a user name, 1–64, with single inner spaces.
+pub fn check_room_name(name: &str) -> Result<(), Error> {
+    check_name(name, "room", ROOM_NAME_CHARS, true)
+}
+
+fn check_name(name: &str, what: &str, longest: usize, spaces: bool) -> Result<(), Error> {
+    let bad = |why: String| Err(Error::new(Code::BadName, why));
+    if name.is_empty() {
+        return bad(format!(
+            "The {what} name is empty. Choose one of 1 to {longest} characters."
+        ));
+    }
+    // A name's bytes bound its characters, so a megabyte of name is not counted.
+    if name.len() > longest * 4 || name.chars().count() > longest {
+        return bad(format!(
+            "The {what} name is too long. Use at most {longest} characters."
+        ));
+    }
+    if spaces && (name.starts_with(' ') || name.ends_with(' ') || name.contains("  ")) {
+        return bad(format!(
+            "The {what} name may have single spaces inside, none at its ends and no two together."
+        ));
+    }
+    if let Some(wrong) = name.chars().find(|&c| !allowed_in_name(c, spaces)) {
+        let also = if spaces { ", single inner spaces" } else { "" };
+        return bad(format!(
+            "The {what} name has the character {wrong:?}. Use letters, digits, \".\", \"_\", \"-\"{also}."
+        ));
+    }
+    if !name.chars().any(is_letter_or_digit) {
+        return bad(format!(
+            "The {what} name needs at least one letter or digit."
+        ));
+    }
+    if RESERVED_NAMES.contains(&fold(name).as_str()) {
+        return bad(format!(
+            "The name {name:?} is reserved. Choose another one."
+        ));
+    }
+    Ok(())
+}
+
+fn allowed_in_name(c: char, spaces: bool) -> bool {
+    is_letter_or_digit(c) || matches!(c, '.' | '_' | '-') || (spaces && c == ' ')
+}
+
+/// Unicode's alphanumeric counts some combining marks (vowel signs) as letters; in names they would let
+/// two different texts look alike, so they are left out.
+fn is_letter_or_digit(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+        || (c.is_alphanumeric() && c.general_category_group() != GeneralCategoryGroup::Mark)
+}
+
+/// 8–256 bytes, anything in them.
+pub fn check_password(password: &str) -> Result<(), Error> {
+    if (PASSWORD_BYTES_MIN..=PASSWORD_BYTES_MAX).contains(&password.len()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::BadPassword,
+        format!(
+            "A password has {PASSWORD_BYTES_MIN} to {PASSWORD_BYTES_MAX} bytes. Choose another one."
+        ),
+    ))
+}
+
+/// 1–16,384 bytes, not only white space, no NUL.
+pub fn check_content(content: &str) -> Result<(), Error> {
+    check_text(content, "message", CONTENT_BYTES)
+}
+
+/// As a message's content.
+pub fn check_report(issue: &str) -> Result<(), Error> {
+    check_text(issue, "report", REPORT_BYTES)
+}
+
+fn check_text(text: &str, what: &str, longest: usize) -> Result<(), Error> {
+    let bad = |why: String| Err(Error::new(Code::BadContent, why));
+    if text.len() > longest {
+        return bad(format!(
+            "The {what} has {} bytes; the most is {longest}. Split it.",
+            text.len()
+        ));
+    }
+    if text.trim().is_empty() {
+        return bad(format!("The {what} is empty. Write something."));
+    }
+    if text.contains('\0') {
+        return bad(format!("The {what} has a NUL character. Remove it."));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_names() {
+        for good in [
+            "a",
+            "Eva",
+            "mira.kovač",
+            "李雷",
+            "x_1",
+            "٣",
+            &"n".repeat(32),
+            "-a-",
+            "Σίσυφος",
+        ] {
+            assert!(check_user_name(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            " a",
+            "a ",
+            "a b",
+            "...",
+            "_",
+            "-",
+            "a/b",
+            "a\nb",
+            "e\u{301}",
+            "का",
+            "a\u{200d}b",
+            "a@b",
+            "Server",
+            "SYSTEM",
+            "all",
+            "Here",
+            "mE",
+            "a\0",
+            "😀",
+            &"n".repeat(33),
+            "\u{345}",
+        ] {
+            assert_eq!(
+                check_user_name(bad).unwrap_err().code,
+                Code::BadName,
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn room_names() {
+        for good in [
+            "general",
+            "front office",
+            "a b c",
+            &"r".repeat(64),
+            "Lager 2.0",
+        ] {
+            assert!(check_room_name(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            " a",
+            "a ",
+            "a  b",
+            " ",
+            "a\tb",
+            "a\u{a0}b",
+            &"r".repeat(65),
+            "system",
+            "a, b",
+        ] {
+            assert_eq!(
+                check_room_name(bad).unwrap_err().code,
+                Code::BadName,
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn passwords_and_contents() {
+        assert!(check_password("12345678").is_ok());
+        assert!(check_password("1234567").is_err());
+        assert!(check_password(&"é".repeat(128)).is_ok());
+        assert!(check_password(&"é".repeat(129)).is_err());
+        assert!(check_content(&"a".repeat(16_384)).is_ok());
+        assert!(check_content(&"a".repeat(16_385)).is_err());
+        assert!(check_content(" \n\u{2003}").is_err());
+        assert!(check_content("a\0").is_err());
+        assert!(check_content("").is_err());
+    }
+}

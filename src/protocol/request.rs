@@ -1,0 +1,365 @@
+//! What clients send: bodies and frames, parsed without recursion and without trust.
+//!
+//! `data` stays a raw value until its action is known, so that nested JSON of any depth costs no stack.
+
+use super::{Code, Error, RoomKind, Seq, names};
+use crate::limits::FRAME_ID_BYTES;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// Body of `POST /auth/createuser` and `POST /auth/login`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct CredentialsRequest {
+    pub name: String,
+    pub password: String,
+}
+
+/// Body of `POST /auth/password`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PasswordRequest {
+    pub old: String,
+    pub new: String,
+}
+
+/// Body of `POST /report`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ReportRequest {
+    pub name: String,
+    pub issue: String,
+}
+
+/// Body of `POST /chat/chatroom`, and data of `Message`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct MessageRequest {
+    pub room: String,
+    pub content: String,
+    /// Over HTTP only; a frame has its own.
+    #[serde(default)]
+    pub id: Option<String>,
+    #[serde(default)]
+    pub sender: Option<String>,
+    /// Accepted and not used: the server's clock counts.
+    #[serde(default, rename = "timestamp")]
+    _timestamp: Option<IgnoredAny>,
+}
+
+/// Data of `Read`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ReadRequest {
+    pub room: String,
+    pub seq: Seq,
+}
+
+/// Data of `Typing`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TypingRequest {
+    pub room: String,
+}
+
+/// Data of `Create`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct CreateRequest {
+    pub name: String,
+    #[serde(default)]
+    pub kind: Option<RoomKind>,
+    #[serde(default)]
+    pub users: Option<Vec<String>>,
+}
+
+/// Data of `History`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct HistoryRequest {
+    pub room: String,
+    #[serde(default)]
+    pub before: Option<Seq>,
+    #[serde(default)]
+    pub after: Option<Seq>,
+    #[serde(default)]
+    pub limit: Option<u64>,
+}
+
+/// Data of `Hello`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Hello {
+    pub token: String,
+    /// Per room the last message that the client has.
+    #[serde(default)]
+    pub since: Option<BTreeMap<String, Seq>>,
+}
+
+/// What a client may ask for over the WebSocket (section 4.2 of the protocol).
+#[derive(Clone, Debug)]
+pub enum UserAction {
+    Message(MessageRequest),
+    Read(ReadRequest),
+    Typing(TypingRequest),
+    Create(CreateRequest),
+    Join(String),
+    Leave(String),
+    Add { room: String, user: String },
+    History(HistoryRequest),
+    ListUsers,
+    Report(String),
+    Hello(Hello),
+}
+
+/// A frame's `id`, known to be 1–64 bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedId(pub String);
+
+impl CheckedId {
+    pub fn new(id: String) -> Result<CheckedId, Error> {
+        if (1..=FRAME_ID_BYTES).contains(&id.len()) {
+            return Ok(CheckedId(id));
+        }
+        Err(bad_request(format!(
+            "\"id\" has {} bytes; use 1 to {FRAME_ID_BYTES}.",
+            id.len()
+        )))
+    }
+}
+
+/// A frame from a client: what it asks for, or what is wrong with it, and the `id` to answer under.
+#[derive(Debug)]
+pub struct ClientFrame {
+    pub id: Option<String>,
+    pub action: Result<UserAction, Error>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    action: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+}
+
+/// Parses an HTTP body. Not JSON: `bad_json`; JSON of another shape: `bad_request`.
+pub fn parse_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    let text = std::str::from_utf8(body).map_err(|_| bad_json("The body is not UTF-8."))?;
+    let _: &RawValue =
+        serde_json::from_str(text).map_err(|e| bad_json(&format!("The body is not JSON: {e}.")))?;
+    serde_json::from_str(text).map_err(|e| shape_error("The body", &e))
+}
+
+/// Parses a text or binary message from a WebSocket.
+pub fn parse_client_frame(payload: &[u8]) -> ClientFrame {
+    let envelope = match parse_envelope(payload) {
+        Ok(envelope) => envelope,
+        Err(error) => {
+            return ClientFrame {
+                id: None,
+                action: Err(error),
+            };
+        }
+    };
+    let id: Option<Result<Option<String>, _>> =
+        envelope.id.map(|raw| serde_json::from_str(raw.get()));
+    let (id, id_error) = match id {
+        None | Some(Ok(None)) => (None, None),
+        Some(Ok(Some(id))) => {
+            let error = CheckedId::new(id.clone()).err();
+            (Some(id), error)
+        }
+        Some(Err(_)) => (
+            None,
+            Some(bad_request("\"id\" must be a string.".to_owned())),
+        ),
+    };
+    let action = match id_error {
+        Some(error) => Err(error),
+        None => parse_action(&envelope),
+    };
+    ClientFrame { id, action }
+}
+
+fn parse_envelope(payload: &[u8]) -> Result<Envelope<'_>, Error> {
+    let text = std::str::from_utf8(payload).map_err(|_| bad_json("The frame is not UTF-8."))?;
+    let raw: &RawValue = serde_json::from_str(text)
+        .map_err(|e| bad_json(&format!("The frame is not JSON: {e}.")))?;
+    if !raw.get().starts_with('{') {
+        return Err(bad_request(
+            "A frame is an object: {\"action\": ..., \"data\": ..., \"id\": ...}.".to_owned(),
+        ));
+    }
+    serde_json::from_str(raw.get()).map_err(|e| shape_error("The frame", &e))
+}
+
+fn parse_action(envelope: &Envelope<'_>) -> Result<UserAction, Error> {
+    let name: String = match envelope.action {
+        None => return Err(bad_request("The frame has no \"action\".".to_owned())),
+        Some(raw) => serde_json::from_str(raw.get())
+            .map_err(|_| bad_request("\"action\" must be a string.".to_owned()))?,
+    };
+    let action = match name.as_str() {
+        "Message" => UserAction::Message(data(envelope, &name)?),
+        "Read" => UserAction::Read(data(envelope, &name)?),
+        "Typing" => UserAction::Typing(data(envelope, &name)?),
+        "Create" => UserAction::Create(data(envelope, &name)?),
+        "Join" => UserAction::Join(data(envelope, &name)?),
+        "Leave" => UserAction::Leave(data(envelope, &name)?),
+        "Add" => {
+            let (room, user) = data(envelope, &name)?;
+            UserAction::Add { room, user }
+        }
+        "History" => UserAction::History(data(envelope, &name)?),
+        "ListUsers" => UserAction::ListUsers,
+        "Report" => UserAction::Report(data(envelope, &name)?),
+        "Hello" => UserAction::Hello(data(envelope, &name)?),
+        _ => {
+            let shown: String = name.chars().take(40).collect();
+            return Err(bad_request(format!("There is no action {shown:?}.")));
+        }
+    };
+    Ok(action)
+}
+
+fn data<T: DeserializeOwned>(envelope: &Envelope<'_>, action: &str) -> Result<T, Error> {
+    let Some(raw) = envelope.data else {
+        return Err(bad_request(format!("{action} needs \"data\".")));
+    };
+    serde_json::from_str(raw.get()).map_err(|e| shape_error(&format!("The data of {action}"), &e))
+}
+
+/// The text is JSON by its grammar already, so what does not fit is of a wrong shape: a lone surrogate in a string too,
+/// which the grammar allows and UTF-8 cannot hold (RFC 8259, section 8.2).
+fn shape_error(what: &str, error: &serde_json::Error) -> Error {
+    bad_request(format!("{what} does not fit: {error}."))
+}
+
+fn bad_json(message: &str) -> Error {
+    Error::new(Code::BadJson, message)
+}
+
+fn bad_request(message: String) -> Error {
+    Error::new(Code::BadRequest, message)
+}
+
+impl MessageRequest {
+    /// Checks the content and the `id`; who sends and into which room is the hub's to judge.
+    pub fn check(&self) -> Result<(), Error> {
+        names::check_content(&self.content)?;
+        if let Some(id) = &self.id {
+            CheckedId::new(id.clone())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code_of(payload: &str) -> (Option<String>, Code) {
+        let frame = parse_client_frame(payload.as_bytes());
+        (frame.id, frame.action.unwrap_err().code)
+    }
+
+    #[test]
+    fn wrong_frames_say_what_is_wrong_and_keep_their_id() {
+        assert_eq!(code_of("{"), (None, Code::BadJson));
+        assert_eq!(code_of("[]"), (None, Code::BadRequest));
+        assert_eq!(code_of("7"), (None, Code::BadRequest));
+        assert_eq!(
+            code_of(r#"{"id":"a"}"#),
+            (Some("a".into()), Code::BadRequest)
+        );
+        assert_eq!(
+            code_of(r#"{"action":"Fly","id":"a"}"#),
+            (Some("a".into()), Code::BadRequest)
+        );
+        assert_eq!(
+            code_of(r#"{"action":"Message","id":"b"}"#),
+            (Some("b".into()), Code::BadRequest)
+        );
+        assert_eq!(
+            code_of(r#"{"action":"Read","data":{"room":"r","seq":-1},"id":"c"}"#).1,
+            Code::BadRequest
+        );
+        assert_eq!(
+            code_of(r#"{"action":"Join","data":"r","id":7}"#),
+            (None, Code::BadRequest)
+        );
+        assert_eq!(
+            code_of(r#"{"action":"Join","data":"r","id":""}"#).1,
+            Code::BadRequest
+        );
+        let long = "x".repeat(65);
+        assert_eq!(
+            code_of(&format!(r#"{{"action":"Join","data":"r","id":"{long}"}}"#)),
+            (Some(long), Code::BadRequest)
+        );
+        let join = r#"{"action":"Join","data":"\ud800","id":"d"}"#;
+        assert_eq!(code_of(join), (Some("d".into()), Code::BadRequest));
+        for wrong in [
+            r#"["room","eva",7]"#,
+            r#"["room"]"#,
+            "7",
+            r#"{"x":1}"#,
+            "null",
+        ] {
+            let add = format!(r#"{{"action":"Add","data":{wrong},"id":"e"}}"#);
+            assert_eq!(
+                code_of(&add),
+                (Some("e".into()), Code::BadRequest),
+                "{wrong}"
+            );
+        }
+        let create = r#"{"action":"Create","data":{"name":"x","kind":7},"id":"f"}"#;
+        assert_eq!(code_of(create), (Some("f".into()), Code::BadRequest));
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_and_null_is_absent() {
+        let frame = parse_client_frame(br#"{"x":[1,{}],"action":"Message","data":{"room":"r","content":"c","timestamp":"x","y":1},"id":null}"#);
+        assert!(matches!(frame.action, Ok(UserAction::Message(m)) if m.content == "c"));
+        assert_eq!(frame.id, None);
+    }
+
+    #[test]
+    fn deep_nesting_costs_no_stack() {
+        let deep = format!(
+            r#"{{"action":"Typing","data":{{"room":"r","x":{}1{}}}}}"#,
+            "[".repeat(20_000),
+            "]".repeat(20_000)
+        );
+        let parse = move || parse_client_frame(deep.as_bytes()).action.is_ok();
+        let thread = std::thread::Builder::new()
+            .stack_size(64 * 1024)
+            .spawn(parse)
+            .unwrap();
+        assert!(
+            thread.join().unwrap(),
+            "unknown fields are skipped whatever their depth"
+        );
+    }
+
+    #[test]
+    fn bodies() {
+        assert_eq!(
+            parse_body::<PasswordRequest>(b"\xff").unwrap_err().code,
+            Code::BadJson
+        );
+        assert_eq!(
+            parse_body::<PasswordRequest>(b"").unwrap_err().code,
+            Code::BadJson
+        );
+        assert_eq!(
+            parse_body::<PasswordRequest>(br#"{"old":1"#)
+                .unwrap_err()
+                .code,
+            Code::BadJson
+        );
+        assert_eq!(
+            parse_body::<PasswordRequest>(br#"{"old":"a"}"#)
+                .unwrap_err()
+                .code,
+            Code::BadRequest
+        );
+        assert!(parse_body::<PasswordRequest>(br#"{"old":"a","new":"b","x":0}"#).is_ok());
+    }
+}

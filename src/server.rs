@@ -1,0 +1,208 @@
+//! Putting the house together, and taking it apart in the right order.
+
+use crate::auth::password::Hasher;
+use crate::auth::token::Signer;
+use crate::cli::Config;
+use crate::fanout::Fanout;
+use crate::hub::{HubThread, Inbox, Settings};
+use crate::limits;
+use crate::log::Log;
+use crate::net::listener::{Caps, Listener};
+use crate::net::outbox::Outboxes;
+use crate::net::{self, Context, Throttles, capacity};
+use crate::protocol::Millis;
+use crate::store::{self, Options};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Shards of the fan-out: as many as there are cores, but sending is not all that a machine does.
+const MOST_SHARDS: usize = 4;
+/// While stopping, this often we look whether the last connection is gone.
+const DRAIN_CHECK: Duration = Duration::from_millis(5);
+/// Peers have this long to answer the close; what is left of [`limits::SHUTDOWN`] is for the disk.
+const DRAIN: Duration = Duration::from_millis(1_500);
+
+/// Why the server does not start, in a sentence for whoever started it.
+#[derive(Debug)]
+pub struct StartError(String);
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A server that listens; connections wait until [`Server::run`].
+pub struct Server {
+    listener: Arc<Listener>,
+    context: Arc<Context>,
+    hub: HubThread,
+    fanout: Fanout,
+    log: Log,
+}
+
+impl Server {
+    /// Opens the data directory and the port. Fails with nothing changed where either is not to be had.
+    pub fn open(config: Config) -> Result<Server, StartError> {
+        let options = Options {
+            journal_bytes: config.journal_bytes,
+            ..Options::default()
+        };
+        let secret =
+            store::known_secret(&config.data, std::env::var_os("JWT_SECRET")).map_err(failed)?;
+        let opened = store::open(&config.data, options, unix_millis()).map_err(failed)?;
+        let secret = secret
+            .map_or_else(|| store::make_secret(&config.data), Ok)
+            .map_err(failed)?;
+        let log = Log::open(&config.data, config.log_bytes);
+        opened
+            .notes
+            .iter()
+            .for_each(|note| log.write("recovered", &[("note", note)]));
+
+        let caps = Caps {
+            total: capacity::capacity(config.max_connections, config.writer_threads, &log),
+            per_address: config.max_connections_per_address,
+        };
+        let listener = Listener::bind(config.listen, caps)
+            .map_err(|error| cannot_listen(config.listen, &error))?;
+
+        let inbox = Inbox::new();
+        let reader = opened.store.reader();
+        let shards =
+            std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_SHARDS));
+        let (fanout, delivery) =
+            Fanout::start(shards, inbox.clone(), log.clone()).map_err(no_thread)?;
+        let journal = opened.store.start(delivery);
+        let settings = Settings {
+            rate_limits: config.rate_limits,
+            registration_closed: config.close_registration,
+        };
+        let (hub_thread, hub) = HubThread::start(
+            opened.state,
+            opened.recent,
+            settings,
+            &inbox,
+            journal,
+            reader.clone(),
+        )
+        .map_err(no_thread)?;
+
+        let now = Instant::now();
+        let context = Context {
+            hub,
+            reader,
+            signer: Signer::new(&secret),
+            hasher: Hasher::new(),
+            throttles: Throttles::new(config.rate_limits, now),
+            outboxes: Arc::new(Outboxes::new(config.writer_threads, config.backlog_bytes)),
+            config,
+            log: log.clone(),
+            stopper: listener.stopper(),
+        };
+        let address = listener.address().to_string();
+        log.write(
+            "started",
+            &[
+                ("version", env!("CARGO_PKG_VERSION")),
+                ("address", &address),
+            ],
+        );
+        Ok(Server {
+            listener: Arc::new(listener),
+            context: Arc::new(context),
+            hub: hub_thread,
+            fanout,
+            log,
+        })
+    }
+
+    /// The bound address, with the port that was picked.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.address()
+    }
+
+    /// Serves until `stop` says so or is dropped; then makes everything durable and closes every socket, within
+    /// [`limits::SHUTDOWN`].
+    pub fn run(self, stop: &Receiver<()>) -> Result<(), StartError> {
+        let (listener, context) = (self.listener.clone(), self.context.clone());
+        let accepting = std::thread::Builder::new()
+            .name("accept".into())
+            .spawn(move || net::run(&listener, context))
+            .map_err(no_thread)?;
+        // A dropped sender means that nobody is left to ask us to stop, which is asking us to stop.
+        let _ = stop.recv();
+        self.log.write("stopping", &[]);
+        self.give_up_when_late();
+        self.context.stopper.stop();
+        let closed = match self.hub.stop() {
+            Ok(journal) => journal.close(),
+            Err(_) => Err("the hub had stopped by itself".to_owned()),
+        };
+        self.fanout.join();
+        // It has seen the stop; a panic in it is no reason not to end in good order.
+        let _ = accepting.join();
+        let drained = Instant::now() + DRAIN;
+        while self.listener.gate().connections() > 0 && Instant::now() < drained {
+            std::thread::sleep(DRAIN_CHECK);
+        }
+        match &closed {
+            Ok(()) => self.log.write("stopped", &[]),
+            Err(reason) => self.log.write("error", &[("stopping", reason)]),
+        }
+        self.log.flush();
+        closed.map_err(StartError)
+    }
+
+    /// A disk that hangs must not keep the process for ever. What was acked is durable already.
+    fn give_up_when_late(&self) {
+        let log = self.log.clone();
+        let watch = move || {
+            std::thread::sleep(limits::SHUTDOWN - Duration::from_millis(300));
+            log.write("error", &[("stopping", "took too long")]);
+            log.flush();
+            std::process::exit(1);
+        };
+        // Without this thread stopping is only less bounded.
+        let _ = std::thread::Builder::new()
+            .name("deadline".into())
+            .spawn(watch);
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> StartError {
+    StartError(error.to_string())
+}
+
+fn no_thread(error: std::io::Error) -> StartError {
+    StartError(format!("The system gives us no thread: {error}."))
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> StartError {
+    use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+    let port = address.port();
+    let advice = match error.kind() {
+        AddrInUse => format!(
+            "Something else uses port {port}. Stop it, or choose another one with --listen."
+        ),
+        PermissionDenied => {
+            format!("Port {port} needs more rights. Choose one above 1023 with --listen.")
+        }
+        AddrNotAvailable => {
+            "This machine does not have that address. Choose another one with --listen.".to_owned()
+        }
+        _ => "Choose another address with --listen.".to_owned(),
+    };
+    StartError(format!("Cannot listen on {address}: {error}. {advice}"))
+}
+
+fn unix_millis() -> Millis {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis() as Millis
+}

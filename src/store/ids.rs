@@ -1,0 +1,149 @@
+//! Which sender's reference belongs to which message, over a log's segments.
+//!
+//! Owns 16 bytes a message that has one, in memory, built from the segments when first asked for and extended after
+//! each checkpoint. A hit is a guess until the line itself is read: hashes may collide.
+
+use super::segments::Segment;
+use crate::protocol::{Message, Seq};
+use memchr::{memchr_iter, memmem};
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+
+/// The index of one log.
+#[derive(Default)]
+pub struct IdIndex {
+    /// Keyed at random, so that nobody can make references collide.
+    hasher: RandomState,
+    /// Sorted.
+    entries: Vec<(u64, Seq)>,
+    covered: Seq,
+}
+
+impl IdIndex {
+    /// The last `seq` that was looked at.
+    pub fn covered(&self) -> Seq {
+        self.covered
+    }
+
+    /// Adds the lines of a segment's content that are not covered yet. [`IdIndex::sort`] must follow.
+    pub fn add(&mut self, segment: &Segment, content: &[u8]) {
+        let mut start = 0;
+        for (seq, end) in (segment.first..).zip(memchr_iter(b'\n', content)) {
+            let line = &content[start..end];
+            start = end + 1;
+            if seq > self.covered
+                && let Some(key) = key_of(line)
+            {
+                self.entries.push((self.hash(&key), seq));
+            }
+        }
+        self.covered = self.covered.max(segment.last());
+    }
+
+    pub fn sort(&mut self) {
+        // Stable sorting merges the sorted old entries with the new ones in linear time.
+        self.entries.sort();
+    }
+
+    /// The messages that may be the one of `sender` with this `id`, oldest first.
+    pub fn candidates(&self, sender: &str, id: &str) -> impl Iterator<Item = Seq> + '_ {
+        let hash = self.hash(&(quoted(sender), quoted(id)));
+        let start = self.entries.partition_point(|&(h, _)| h < hash);
+        let equal = self.entries[start..]
+            .iter()
+            .take_while(move |&&(h, _)| h == hash);
+        equal.map(|&(_, seq)| seq)
+    }
+
+    fn hash(&self, key: &(Vec<u8>, Vec<u8>)) -> u64 {
+        self.hasher.hash_one(key)
+    }
+}
+
+/// As a message's JSON holds it.
+fn quoted(text: &str) -> Vec<u8> {
+    serde_json::to_vec(text).expect("strings always serialise")
+}
+
+/// Sender and id of a stored message, quoted, if it has an id.
+fn key_of(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    // An unescaped key stands in no string, since there every quote follows a backslash.
+    memmem::find(line, br#","id":""#)?;
+    if let Some((sender, id)) = quick_key(line) {
+        return Some((line[sender].to_vec(), line[id].to_vec()));
+    }
+    let message: Message = serde_json::from_slice(line).ok()?;
+    Some((quoted(&message.sender), quoted(message.id.as_deref()?)))
+}
+
+/// Where the quoted sender and id are, in the order of fields in which messages are written.
+fn quick_key(line: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+    let sender_start = memmem::find(line, br#","sender":""#)? + br#","sender":"#.len();
+    let sender_end = sender_start + memmem::find(&line[sender_start..], br#","content":""#)?;
+    let time_start = memmem::rfind(line, br#","timestamp":"#)? + br#","timestamp":"#.len();
+    let digits = line[time_start..]
+        .iter()
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    let id_key = time_start + digits;
+    let id_start = id_key
+        + line[id_key..]
+            .strip_prefix(br#","id":"#)
+            .map(|_| br#","id":"#.len())?;
+    Some((
+        sender_start..sender_end,
+        id_start..string_end(line, id_start)?,
+    ))
+}
+
+/// Where the JSON string ends that begins at `start`.
+fn string_end(line: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    loop {
+        match line.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(sender: &str, content: &str, id: Option<&str>) -> Vec<u8> {
+        let message = Message {
+            room: "general".into(),
+            seq: 1,
+            sender: sender.into(),
+            content: content.into(),
+            timestamp: 5,
+            id: id.map(str::to_owned),
+            event: None,
+        };
+        serde_json::to_vec(&message).unwrap()
+    }
+
+    #[test]
+    fn sender_and_id_are_found_whatever_the_content() {
+        for content in [
+            "hi",
+            r#"","timestamp":7,"id":"x"#,
+            r#"\",\"id\":\"y\""#,
+            "\\",
+        ] {
+            for id in ["a", "\"", "\\\"\\", "é\n", r#"","id":"z"#] {
+                let found = key_of(&line("Eva", content, Some(id))).unwrap();
+                assert_eq!(found, (quoted("Eva"), quoted(id)), "{content} {id}");
+            }
+            assert_eq!(key_of(&line("Eva", content, None)), None);
+        }
+    }
+
+    #[test]
+    fn fields_in_another_order_are_found_too() {
+        let line = br#"{"room":"r","seq":1,"timestamp":5,"content":"c","sender":"Eva","id":"a"}"#;
+        assert_eq!(key_of(line), Some((quoted("Eva"), quoted("a"))));
+    }
+}

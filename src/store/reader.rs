@@ -1,0 +1,446 @@
+//! Reading what is durable: pages of history, single lines, ranges, ids. Any thread, without the hub.
+//!
+//! Owns nothing; sees each line from the tail in memory or from its segment, never neither. Never writes. Every line
+//! that comes from a file is checked before it is answered; a damaged one is an error and a line in the log.
+
+use super::Base;
+use super::catalogue::Log;
+use super::segments::{self, Segment};
+use crate::model::LogId;
+use crate::protocol::{Code, Error, Message, MessageFrame, Millis, Seq};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Reads the logs. Cheap to clone, one for each thread.
+#[derive(Clone)]
+pub struct Reader {
+    base: Arc<Base>,
+}
+
+/// Which lines of a log are asked for; `before` and `after` exclude what they name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageRange {
+    pub before: Option<Seq>,
+    pub after: Option<Seq>,
+    pub limit: u32,
+}
+
+impl PageRange {
+    /// The first and last `seq` to answer from a log that ends with `last` (first > last: none), and whether the asked
+    /// range holds more.
+    fn select(&self, last: Seq) -> (Seq, Seq, bool) {
+        let low = self.after.map_or(1, |after| after.saturating_add(1));
+        let high = self
+            .before
+            .map_or(last, |before| last.min(before.saturating_sub(1)));
+        let limit = u64::from(self.limit);
+        if low > high || limit == 0 {
+            return (1, 0, low <= high);
+        }
+        if self.after.is_some() {
+            let end = high.min(low.saturating_add(limit - 1));
+            return (low, end, end < high);
+        }
+        let start = low.max((high + 1).saturating_sub(limit));
+        (start, high, start > low)
+    }
+}
+
+/// A message or report as it was stored.
+#[derive(Clone, Debug)]
+pub struct Line(Place);
+
+#[derive(Clone, Debug)]
+enum Place {
+    Memory(MessageFrame),
+    /// A part of what was read from a segment.
+    File(Arc<Vec<u8>>, Range<usize>),
+}
+
+impl Line {
+    /// The message alone.
+    pub fn json(&self) -> &[u8] {
+        match &self.0 {
+            Place::Memory(frame) => frame.json(),
+            Place::File(content, range) => &content[range.clone()],
+        }
+    }
+
+    /// The frame that delivers it; shared where the line is still in memory.
+    pub fn frame(&self) -> MessageFrame {
+        match &self.0 {
+            Place::Memory(frame) => frame.clone(),
+            Place::File(..) => MessageFrame::from_json(self.json()),
+        }
+    }
+}
+
+/// Lines in ascending order.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Of the first line; 0 where there is none.
+    pub first: Seq,
+    pub lines: Vec<Line>,
+    /// Whether the asked range holds further lines.
+    pub more: bool,
+}
+
+impl Page {
+    /// `{"messages":[...],"more":bool}`
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut out = br#"{"messages":"#.to_vec();
+        out.extend(self.messages_json());
+        out.extend_from_slice(format!(r#","more":{}}}"#, self.more).as_bytes());
+        out
+    }
+
+    /// `[...]`: the messages alone.
+    pub fn messages_json(&self) -> Vec<u8> {
+        join_lines(self.lines.iter().map(Line::json))
+    }
+}
+
+/// A JSON array of lines.
+pub(crate) fn join_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut out = vec![b'['];
+    for (index, line) in lines.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(line);
+    }
+    out.push(b']');
+    out
+}
+
+/// Where a sender's reference was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdLookup {
+    pub found: Option<(Seq, Millis)>,
+    /// All messages up to this one were looked at.
+    pub covered: Seq,
+}
+
+impl Reader {
+    pub(super) fn new(base: Arc<Base>) -> Reader {
+        Reader { base }
+    }
+
+    /// The last durable `seq`; 0 where the log is empty or unknown.
+    pub fn last_seq(&self, log: LogId) -> Seq {
+        self.base
+            .catalogue
+            .log(log)
+            .map_or(0, |log| log.parts().last_seq())
+    }
+
+    /// As `GET /chat/history` answers: with `after` the oldest lines that fit, else the newest.
+    /// Fails with `storage_failed` where a file cannot be read or is damaged.
+    pub fn page(&self, log: LogId, range: &PageRange) -> Result<Page, Error> {
+        let empty = |more| Page {
+            first: 0,
+            lines: Vec::new(),
+            more,
+        };
+        let Some(found) = self.base.catalogue.log(log) else {
+            return Ok(empty(false));
+        };
+        // Lines are only added, so what is selected now is there in a moment.
+        let (first, last, more) = range.select(found.parts().last_seq());
+        if first > last {
+            return Ok(empty(more));
+        }
+        let lines = self.lines(log, &found, first, last)?;
+        Ok(Page { first, lines, more })
+    }
+
+    /// One line, if there is one of this `seq`.
+    pub fn line(&self, log: LogId, seq: Seq) -> Result<Option<Line>, Error> {
+        match self.base.catalogue.log(log) {
+            Some(found) if (1..=found.parts().last_seq()).contains(&seq) => {
+                Ok(self.lines(log, &found, seq, seq)?.pop())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The lines after `after` up to `through` and including it, as far as there are such; one segment at a time.
+    pub fn read_range(&self, log: LogId, after: Seq, through: Seq) -> Lines {
+        Lines {
+            reader: self.clone(),
+            log,
+            next: after.saturating_add(1),
+            through: through.min(self.last_seq(log)),
+            read: Vec::new().into_iter(),
+        }
+    }
+
+    /// Lines that exist, `first..=last`.
+    fn lines(&self, log: LogId, found: &Log, first: Seq, last: Seq) -> Result<Vec<Line>, Error> {
+        let (segments, mut tail) = {
+            let parts = found.parts();
+            let folded = parts.folded();
+            let from = first.max(folded + 1);
+            let tail: Vec<Line> = (from..=last)
+                .map(|seq| {
+                    Line(Place::Memory(
+                        parts.tail[(seq - folded - 1) as usize].0.clone(),
+                    ))
+                })
+                .collect();
+            let start = parts
+                .segments
+                .partition_point(|segment| segment.last() < first);
+            let end = parts
+                .segments
+                .partition_point(|segment| segment.first <= last);
+            (parts.segments[start..end].to_vec(), tail)
+        };
+        let mut lines = Vec::with_capacity((last - first + 1) as usize);
+        for segment in &segments {
+            let from = first.max(segment.first);
+            let to = last.min(segment.last());
+            self.segment_lines(log, segment, from, to, &mut lines)?;
+        }
+        lines.append(&mut tail);
+        Ok(lines)
+    }
+
+    /// Reads `from..=to`, which the segment has.
+    fn segment_lines(
+        &self,
+        log: LogId,
+        segment: &Segment,
+        from: Seq,
+        to: Seq,
+        into: &mut Vec<Line>,
+    ) -> Result<(), Error> {
+        let mut content = Vec::new();
+        self.read_segment(log, segment, &mut content)?;
+        let indices = (from - segment.first) as usize..(to - segment.first + 1) as usize;
+        let lines = segments::lines(&content, indices.start, indices.end);
+        let mut part = lines.map(<[u8]>::to_vec).unwrap_or_default();
+        let mut start = 0;
+        let mut ranges = Vec::with_capacity(indices.len());
+        for seq in from..=to {
+            let end = memchr::memchr(b'\n', &part[start..]).map(|length| start + length);
+            let body = end.and_then(|end| segments::json_of(&part[start..end], seq));
+            let (Some(end), Some(body)) = (end, body.map(<[u8]>::len)) else {
+                return Err(self.damaged(log, segment, seq));
+            };
+            // The comma before the checksum gives way to the brace that ends the message.
+            part[start + body] = b'}';
+            ranges.push(start..start + body + 1);
+            start = end + 1;
+        }
+        let part = Arc::new(part);
+        into.extend(
+            ranges
+                .into_iter()
+                .map(|range| Line(Place::File(part.clone(), range))),
+        );
+        Ok(())
+    }
+
+    fn read_segment(&self, log: LogId, segment: &Segment, into: &mut Vec<u8>) -> Result<(), Error> {
+        let file = segments::file(log, segment.first);
+        self.base
+            .disk
+            .read(&file, segment.bytes, into)
+            .map_err(|error| {
+                let fields = vec![("file", file), ("error", error.to_string())];
+                self.base.notices.log("read_failed", fields);
+                storage_failed()
+            })
+    }
+
+    fn damaged(&self, log: LogId, segment: &Segment, seq: Seq) -> Error {
+        let line = seq - segment.first + 1;
+        let fields = vec![
+            ("file", segments::file(log, segment.first)),
+            ("line", line.to_string()),
+        ];
+        self.base.notices.log("damaged", fields);
+        storage_failed()
+    }
+
+    /// Looks for a message of `sender` with this `id` in the segments. The first call for a room reads all of its
+    /// segments; a room without any is answered without I/O.
+    pub fn find_id(&self, log: LogId, sender: &str, id: &str) -> Result<IdLookup, Error> {
+        let mut lookup = IdLookup {
+            found: None,
+            covered: 0,
+        };
+        let Some(found) = self.base.catalogue.log(log) else {
+            return Ok(lookup);
+        };
+        let mut ids = found.ids();
+        // Taken under the index's lock, so that the index never goes back.
+        let segments = found.parts().segments.clone();
+        let covered = ids.covered();
+        let new = &segments[segments.partition_point(|segment| segment.last() <= covered)..];
+        if !new.is_empty() {
+            let mut content = Vec::new();
+            for segment in new {
+                // Checked as a whole: a damaged line could hide a reference.
+                segments::read(&*self.base.disk, log, segment, &mut content).map_err(|error| {
+                    self.base
+                        .notices
+                        .log("damaged", vec![("error", error.to_string())]);
+                    storage_failed()
+                })?;
+                ids.add(segment, &content);
+            }
+            ids.sort();
+        }
+        lookup.covered = ids.covered();
+        let candidates: Vec<Seq> = ids.candidates(sender, id).collect();
+        drop(ids);
+        for seq in candidates {
+            let line = self.line(log, seq)?.ok_or_else(storage_failed)?;
+            let message: Message =
+                serde_json::from_slice(line.json()).map_err(|_| storage_failed())?;
+            if message.sender == sender && message.id.as_deref() == Some(id) {
+                lookup.found = Some((seq, message.timestamp));
+                break;
+            }
+        }
+        Ok(lookup)
+    }
+}
+
+fn storage_failed() -> Error {
+    Error::new(
+        Code::StorageFailed,
+        "A part of the history cannot be read. Tell whoever runs the server; its log names the file.",
+    )
+}
+
+/// Lines of a range, one after the other; an error ends it.
+pub struct Lines {
+    reader: Reader,
+    log: LogId,
+    next: Seq,
+    through: Seq,
+    read: std::vec::IntoIter<Line>,
+}
+
+impl Iterator for Lines {
+    type Item = Result<Line, Error>;
+
+    fn next(&mut self) -> Option<Result<Line, Error>> {
+        if let Some(line) = self.read.next() {
+            return Some(Ok(line));
+        }
+        if self.next > self.through {
+            return None;
+        }
+        let found = self.reader.base.catalogue.log(self.log)?;
+        let last = self.through.min(chunk_end(&found, self.next));
+        match self.reader.lines(self.log, &found, self.next, last) {
+            Ok(lines) => {
+                self.next = last + 1;
+                self.read = lines.into_iter();
+                self.read.next().map(Ok)
+            }
+            Err(error) => {
+                self.next = Seq::MAX;
+                self.through = 0;
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+/// The last `seq` that is read together with `first`: of its segment, or so many from the tail.
+fn chunk_end(found: &Log, first: Seq) -> Seq {
+    const TAIL_LINES: u64 = 256;
+    let parts = found.parts();
+    let index = parts
+        .segments
+        .partition_point(|segment| segment.last() < first);
+    parts
+        .segments
+        .get(index)
+        .map_or(first + TAIL_LINES - 1, Segment::last)
+}
+
+/// Lines that are searched together.
+pub(crate) struct Chunk {
+    log: LogId,
+    place: ChunkPlace,
+    /// The largest timestamp in it.
+    pub newest: Millis,
+}
+
+enum ChunkPlace {
+    Memory(Vec<MessageFrame>),
+    File(Segment),
+}
+
+/// The content of a chunk.
+pub(crate) enum ChunkLines<'a> {
+    /// Each message's JSON.
+    Memory(&'a [MessageFrame]),
+    /// Stored lines, not checked.
+    File(&'a [u8]),
+}
+
+impl Reader {
+    /// Everything in a log, in chunks of a segment's size.
+    pub(crate) fn chunks(&self, log: LogId) -> Vec<Chunk> {
+        const TAIL_LINES: usize = 1000;
+        let Some(found) = self.base.catalogue.log(log) else {
+            return Vec::new();
+        };
+        let parts = found.parts();
+        let files = parts.segments.iter().map(|segment| Chunk {
+            log,
+            newest: segment.newest,
+            place: ChunkPlace::File(segment.clone()),
+        });
+        let (front, back) = parts.tail.as_slices();
+        let memory = front
+            .chunks(TAIL_LINES)
+            .chain(back.chunks(TAIL_LINES))
+            .map(|lines| Chunk {
+                log,
+                newest: lines
+                    .iter()
+                    .map(|&(_, timestamp)| timestamp)
+                    .max()
+                    .unwrap_or(0),
+                place: ChunkPlace::Memory(lines.iter().map(|(frame, _)| frame.clone()).collect()),
+            });
+        files.chain(memory).collect()
+    }
+
+    /// What is in a chunk; `buffer` is reused between calls.
+    pub(crate) fn read_chunk<'a>(
+        &self,
+        chunk: &'a Chunk,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<ChunkLines<'a>, Error> {
+        match &chunk.place {
+            ChunkPlace::Memory(lines) => Ok(ChunkLines::Memory(lines)),
+            ChunkPlace::File(segment) => {
+                self.read_segment(chunk.log, segment, buffer)?;
+                Ok(ChunkLines::File(buffer))
+            }
+        }
+    }
+
+    /// The message in line `index` of a chunk that came from a file, checked.
+    pub(crate) fn checked<'a>(
+        &self,
+        chunk: &Chunk,
+        index: usize,
+        line: &'a [u8],
+    ) -> Result<&'a [u8], Error> {
+        let ChunkPlace::File(segment) = &chunk.place else {
+            return Ok(line);
+        };
+        let seq = segment.first + index as u64;
+        segments::json_of(line, seq).ok_or_else(|| self.damaged(chunk.log, segment, seq))
+    }
+}

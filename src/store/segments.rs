@@ -1,0 +1,257 @@
+//! Segment files: a room's messages or the reports, so many to a file, one line each.
+//!
+//! Owns their names, how they grow and how they are verified. A segment that is full is never written again, and no
+//! segment is ever removed; a file may hold more lines than its record says, left by an interrupted checkpoint,
+//! which the record makes void.
+
+use super::disk::Disk;
+use super::error::OpenError;
+use super::line;
+use crate::model::LogId;
+use crate::protocol::{Millis, Seq};
+use memchr::{memchr_iter, memmem};
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// A segment as `state.json` records it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// The first `seq` in it, which is also the file's name.
+    pub first: Seq,
+    pub messages: u64,
+    pub bytes: u64,
+    /// CRC-32 of those bytes.
+    #[serde(with = "hexadecimal")]
+    pub crc: u32,
+    /// When the file was written, in nanoseconds: one that has not changed since needs no verifying.
+    pub modified: u64,
+    /// The smallest and the largest timestamp in it, for searching.
+    pub oldest: Millis,
+    pub newest: Millis,
+}
+
+impl Segment {
+    pub fn last(&self) -> Seq {
+        self.first + self.messages - 1
+    }
+}
+
+mod hexadecimal {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(crc: &u32, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&format!("{crc:08x}"))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+        let text = String::deserialize(from)?;
+        u32::from_str_radix(&text, 16).map_err(D::Error::custom)
+    }
+}
+
+/// The directory of a log's segments.
+pub fn directory(log: LogId) -> String {
+    match log {
+        LogId::Room(id) => format!("rooms/{:06}", id.0),
+        LogId::Reports => "reports".to_owned(),
+    }
+}
+
+/// The name of the segment that begins with `first`. Zeros in front, so that names sort.
+pub fn file(log: LogId, first: Seq) -> String {
+    format!("{}/{first:09}.jsonl", directory(log))
+}
+
+/// The lines that a checkpoint adds to one log.
+#[derive(Default)]
+pub struct NewLines {
+    /// Sealed, with their line ends.
+    bytes: Vec<u8>,
+    /// For each line where it ends, and its timestamp.
+    ends: Vec<(usize, Millis)>,
+}
+
+impl NewLines {
+    pub fn push(&mut self, json: &[u8], timestamp: Millis) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&json[..json.len() - 1]);
+        line::seal(&mut self.bytes, start);
+        self.bytes.push(b'\n');
+        self.ends.push((self.bytes.len(), timestamp));
+    }
+}
+
+/// Writes the lines that follow `old` into segments of at most `most` messages, and makes them durable. Returns the
+/// segments that are new or longer; the first may take the place of the last of `old`. Doing it again gives the same.
+pub fn extend(
+    disk: &dyn Disk,
+    log: LogId,
+    old: &[Segment],
+    new: &NewLines,
+    most: u64,
+) -> Result<Vec<Segment>, OpenError> {
+    let directory = directory(log);
+    let failed = |e: io::Error| OpenError::io("write", &directory, &e);
+    disk.create_directory(&directory).map_err(failed)?;
+    if old.is_empty() {
+        disk.sync_directory("rooms")
+            .or_else(not_found_is_fine)
+            .map_err(failed)?;
+        disk.sync_directory("").map_err(failed)?;
+    }
+    let mut segments = Vec::new();
+    let mut content = Vec::new();
+    let mut segment = match old.last() {
+        Some(last) if last.messages < most => {
+            read(disk, log, last, &mut content)?;
+            last.clone()
+        }
+        last => empty(last.map_or(1, |last| last.last() + 1)),
+    };
+    let mut start = 0;
+    for (index, &(end, timestamp)) in new.ends.iter().enumerate() {
+        content.extend_from_slice(&new.bytes[start..end]);
+        start = end;
+        segment.messages += 1;
+        segment.oldest = segment.oldest.min(timestamp);
+        segment.newest = segment.newest.max(timestamp);
+        if segment.messages >= most || index + 1 == new.ends.len() {
+            write(disk, log, &mut segment, &content)?;
+            content.clear();
+            let next = empty(segment.last() + 1);
+            segments.push(std::mem::replace(&mut segment, next));
+        }
+    }
+    disk.sync_directory(&directory).map_err(failed)?;
+    Ok(segments)
+}
+
+fn not_found_is_fine(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    }
+}
+
+fn empty(first: Seq) -> Segment {
+    Segment {
+        first,
+        messages: 0,
+        bytes: 0,
+        crc: 0,
+        modified: 0,
+        oldest: Millis::MAX,
+        newest: 0,
+    }
+}
+
+fn write(
+    disk: &dyn Disk,
+    log: LogId,
+    segment: &mut Segment,
+    content: &[u8],
+) -> Result<(), OpenError> {
+    let file = file(log, segment.first);
+    let failed = |e: io::Error| OpenError::io("write", &file, &e);
+    disk.replace(&file, content).map_err(failed)?;
+    segment.bytes = content.len() as u64;
+    segment.crc = crc32fast::hash(content);
+    segment.modified = disk.metadata(&file).map_err(failed)?.modified;
+    Ok(())
+}
+
+/// Reads what the record says, checked as a whole.
+pub fn read(
+    disk: &dyn Disk,
+    log: LogId,
+    segment: &Segment,
+    into: &mut Vec<u8>,
+) -> Result<(), OpenError> {
+    let file = file(log, segment.first);
+    match disk.read(&file, segment.bytes, into) {
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let why = format!("it holds the messages from {} on", segment.first);
+            return Err(OpenError::missing(&file, &why));
+        }
+        Err(e) => return Err(OpenError::io("read", &file, &e)),
+    }
+    if into.len() as u64 == segment.bytes && crc32fast::hash(into) == segment.crc {
+        return Ok(());
+    }
+    Err(explain(&file, segment, into))
+}
+
+/// Checks a segment against its record, and returns the record with the file's own time of change. A file with the
+/// recorded size and time is what was written; any other is read.
+pub fn verify(
+    disk: &dyn Disk,
+    log: LogId,
+    segment: &Segment,
+    buffer: &mut Vec<u8>,
+) -> Result<Segment, OpenError> {
+    let file = file(log, segment.first);
+    if let Ok(found) = disk.metadata(&file) {
+        if found.bytes == segment.bytes && found.modified == segment.modified {
+            return Ok(segment.clone());
+        }
+        read(disk, log, segment, buffer)?;
+        return Ok(Segment {
+            modified: found.modified,
+            ..segment.clone()
+        });
+    }
+    // Reading tells in words what the matter is.
+    read(disk, log, segment, buffer)?;
+    Ok(segment.clone())
+}
+
+/// Says which line of a segment is the damaged one.
+fn explain(file: &str, segment: &Segment, content: &[u8]) -> OpenError {
+    let mut start = 0;
+    let mut number = 0;
+    for end in memchr_iter(b'\n', content) {
+        number += 1;
+        let seq = segment.first + number - 1;
+        if json_of(&content[start..end], seq).is_none() {
+            return OpenError::damaged(file, Some(number), "its checksum does not fit");
+        }
+        start = end + 1;
+    }
+    if start < content.len() || number < segment.messages {
+        let what = format!("it ends here, and {} lines are recorded", segment.messages);
+        return OpenError::damaged(file, Some(number + 1), &what);
+    }
+    OpenError::damaged(file, None, "it is not the file that state.json records")
+}
+
+/// The body of a stored line whose checksum fits and that is number `seq` of its log.
+pub fn json_of(line: &[u8], seq: Seq) -> Option<&[u8]> {
+    let body = line::unseal(line)?;
+    (seq_of(body)? == seq).then_some(body)
+}
+
+/// The `seq` of a message or report. No name has a quote, so the first such key is the right one.
+fn seq_of(body: &[u8]) -> Option<Seq> {
+    const KEY: &[u8] = br#""seq":"#;
+    let start = memmem::find(body, KEY)? + KEY.len();
+    let digits = body[start..]
+        .iter()
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    std::str::from_utf8(&body[start..start + digits])
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// The bytes of the lines `from..to` (0 is the first) of a segment's content, without walking further than needed.
+pub fn lines(content: &[u8], from: usize, to: usize) -> Option<&[u8]> {
+    let mut ends = memchr_iter(b'\n', content);
+    let start = match from {
+        0 => 0,
+        _ => ends.nth(from - 1)? + 1,
+    };
+    let end = ends.nth(to - from - 1)? + 1;
+    Some(&content[start..end])
+}

@@ -1,0 +1,200 @@
+//! `state.json`: users, rooms, their segments, and the journal to go on with.
+//!
+//! Owns the format. One user or room a line, so that `less` shows it and `jq` reads it. Opens no file but its own.
+
+use super::disk::Disk;
+use super::error::OpenError;
+use super::journal::{FORMAT, newer};
+use super::line;
+use super::segments::Segment;
+use crate::model::{LogId, RoomId, RoomRecord, State, UserRecord};
+use crate::protocol::{Millis, Seq};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::io;
+
+/// The file's name.
+pub const FILE: &str = "state.json";
+
+/// The segments of every log that has any.
+pub type SegmentTable = HashMap<LogId, Vec<Segment>>;
+
+/// What a checkpoint saves.
+pub struct Snapshot {
+    /// The first journal that is not included.
+    pub journal: u64,
+    pub state: State,
+    pub segments: SegmentTable,
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    format: u64,
+    journal: u64,
+    users: Vec<UserRecord>,
+    #[serde(borrow)]
+    rooms: Vec<&'a RawValue>,
+    reports: Reports,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Reports {
+    last_seq: Seq,
+    segments: Vec<Segment>,
+}
+
+/// What a room's line holds besides its record.
+#[derive(Deserialize)]
+struct RoomFiles {
+    id: u32,
+    segments: Vec<Segment>,
+}
+
+/// The content of `state.json`. `segments` gives each log's.
+pub fn encode<'a>(
+    journal: u64,
+    saved: Millis,
+    state: &State,
+    segments: impl Fn(LogId) -> &'a [Segment],
+) -> Vec<u8> {
+    let (users, rooms, last_report) = state.to_records();
+    let version = env!("CARGO_PKG_VERSION");
+    let mut out = format!(
+        r#"{{"format":{FORMAT},"version":"{version}","journal":{journal},"saved":{saved},"users":["#
+    )
+    .into_bytes();
+    push_lines(&mut out, users.iter().map(json));
+    out.extend_from_slice(br#"],"rooms":["#);
+    let lines = rooms.iter().enumerate().map(|(id, record)| {
+        let segments = segments(LogId::Room(RoomId(id as u32)));
+        room_line(id, record, segments)
+    });
+    push_lines(&mut out, lines);
+    out.extend_from_slice(br#"],"reports":"#);
+    out.extend(json(&Reports {
+        last_seq: last_report,
+        segments: segments(LogId::Reports).to_vec(),
+    }));
+    out.push(b'\n');
+    line::seal(&mut out, 0);
+    out.push(b'\n');
+    out
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("records always serialise")
+}
+
+fn push_lines(out: &mut Vec<u8>, lines: impl Iterator<Item = Vec<u8>>) {
+    for (index, line) in lines.enumerate() {
+        out.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
+        out.extend(line);
+    }
+    out.push(b'\n');
+}
+
+/// `{"id":0,` the record's fields `,"segments":[...]}`
+fn room_line(id: usize, record: &RoomRecord, segments: &[Segment]) -> Vec<u8> {
+    let mut line = format!(r#"{{"id":{id},"#).into_bytes();
+    let record = json(record);
+    line.extend_from_slice(&record[1..record.len() - 1]);
+    line.extend_from_slice(br#","segments":"#);
+    line.extend(json(&segments));
+    line.push(b'}');
+    line
+}
+
+/// Reads `state.json`; `None` where there is none.
+pub fn load(disk: &dyn Disk) -> Result<Option<Snapshot>, OpenError> {
+    let mut content = Vec::new();
+    match disk.read(FILE, u64::MAX, &mut content) {
+        Ok(()) => decode(&content).map(Some),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(OpenError::io("read", FILE, &e)),
+    }
+}
+
+/// The reverse of [`encode`].
+pub fn decode(content: &[u8]) -> Result<Snapshot, OpenError> {
+    let damaged = |what: String| OpenError::damaged(FILE, None, &what);
+    // The last line end holds nothing; all else is covered by the checksum.
+    let sealed = content.strip_suffix(b"\n").unwrap_or(content);
+    if line::unseal(sealed).is_none() {
+        return Err(damaged("its checksum does not fit".to_owned()));
+    }
+    let document = std::str::from_utf8(sealed)
+        .map_err(|e| damaged(e.to_string()))
+        .and_then(|text| parse(text).map_err(|e| damaged(format!("its content is wrong: {e}"))))?;
+    if document.format > FORMAT {
+        return Err(newer(FILE, document.format));
+    }
+    let mut segments = SegmentTable::new();
+    let mut rooms = Vec::with_capacity(document.rooms.len());
+    for (index, raw) in document.rooms.iter().enumerate() {
+        let (record, files) = parse_room(raw.get())
+            .map_err(|e| damaged(format!("its room {index} is wrong: {e}")))?;
+        if files.id as usize != index {
+            return Err(damaged(format!(
+                "room {} stands at place {index}",
+                files.id
+            )));
+        }
+        check_segments(&record.name, record.last_seq, &files.segments).map_err(damaged)?;
+        segments.insert(LogId::Room(RoomId(files.id)), files.segments);
+        rooms.push(record);
+    }
+    let reports = document.reports;
+    check_segments("reports", reports.last_seq, &reports.segments).map_err(damaged)?;
+    segments.insert(LogId::Reports, reports.segments);
+    let state = State::from_records(&document.users, &rooms, reports.last_seq)
+        .map_err(|e| damaged(e.to_string()))?;
+    Ok(Snapshot {
+        journal: document.journal,
+        state,
+        segments,
+    })
+}
+
+/// A newer format may have other fields; its number is told before they are missed.
+fn parse(text: &str) -> Result<Document<'_>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u64,
+    }
+    serde_json::from_str(text).or_else(|error| match serde_json::from_str(text) {
+        Ok(Format { format }) if format > FORMAT => Ok(Document {
+            format,
+            journal: 0,
+            users: Vec::new(),
+            rooms: Vec::new(),
+            reports: Reports {
+                last_seq: 0,
+                segments: Vec::new(),
+            },
+        }),
+        _ => Err(error),
+    })
+}
+
+fn parse_room(text: &str) -> Result<(RoomRecord, RoomFiles), serde_json::Error> {
+    Ok((serde_json::from_str(text)?, serde_json::from_str(text)?))
+}
+
+/// A checkpoint folds everything, so the segments are all messages there are.
+fn check_segments(log: &str, last_seq: Seq, segments: &[Segment]) -> Result<(), String> {
+    let mut next = 1;
+    for segment in segments {
+        if segment.first != next || segment.messages == 0 {
+            return Err(format!("{log:?} has no segment that begins with {next}"));
+        }
+        next += segment.messages;
+    }
+    if next != last_seq + 1 {
+        return Err(format!(
+            "{log:?} ends with {last_seq}, its segments with {}",
+            next - 1
+        ));
+    }
+    Ok(())
+}

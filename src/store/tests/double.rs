@@ -1,0 +1,342 @@
+//! A disk in memory that knows what is durable, fails when told to, and can lose what a power cut loses.
+
+use super::super::disk::{AppendFile, Disk, Metadata};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// What an operation does that reports an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing; as a disk that is full from the first byte on.
+    Nothing,
+    /// Half of it.
+    Half,
+    /// All of it.
+    Done,
+}
+
+pub const FAULTS: [Fault; 3] = [Fault::Nothing, Fault::Half, Fault::Done];
+
+/// What is left after the process or the machine died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Survival {
+    /// Everything that was written: the process was killed.
+    All,
+    /// What was synced: the power went.
+    Synced,
+    /// What was synced, and half of the rest.
+    Torn,
+}
+
+pub const SURVIVALS: [Survival; 3] = [Survival::All, Survival::Synced, Survival::Torn];
+
+/// Which changing operations fail, counted from 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub first: u64,
+    pub count: u64,
+    pub fault: Fault,
+}
+
+#[derive(Clone, Default)]
+struct File {
+    content: Vec<u8>,
+    /// How much of it is durable.
+    synced: usize,
+    modified: u64,
+    /// A write or sync of it failed: it must be left alone.
+    failed: bool,
+}
+
+type Shared = Arc<Mutex<File>>;
+
+#[derive(Default)]
+struct Inner {
+    files: BTreeMap<String, Shared>,
+    durable_files: BTreeMap<String, Shared>,
+    directories: BTreeSet<String>,
+    durable_directories: BTreeSet<String>,
+    operations: u64,
+    plan: Option<Plan>,
+    /// Reads that fail from now on.
+    failing_reads: u64,
+    time: u64,
+}
+
+#[derive(Clone, Default)]
+pub struct MemoryDisk(Arc<Mutex<Inner>>);
+
+struct Handle {
+    disk: MemoryDisk,
+    file: Shared,
+}
+
+fn parent(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+fn full() -> io::Error {
+    io::Error::new(io::ErrorKind::StorageFull, "no space left on the double")
+}
+
+impl MemoryDisk {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap()
+    }
+
+    pub fn plan(&self, plan: Option<Plan>) {
+        let mut inner = self.lock();
+        inner.plan = plan.map(|plan| Plan {
+            first: inner.operations + plan.first,
+            ..plan
+        });
+    }
+
+    pub fn fail_reads(&self, count: u64) {
+        self.lock().failing_reads = count;
+    }
+
+    pub fn operations(&self) -> u64 {
+        self.lock().operations
+    }
+
+    /// Every file with its content.
+    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let inner = self.lock();
+        let content =
+            |(name, file): (&String, &Shared)| (name.clone(), file.lock().unwrap().content.clone());
+        inner.files.iter().map(content).collect()
+    }
+
+    /// Changes a file from outside. `notice`: whether its time changes.
+    pub fn put(&self, name: &str, content: Vec<u8>, notice: bool) {
+        let mut inner = self.lock();
+        inner.time += u64::from(notice);
+        let time = inner.time;
+        let mut file = inner.files[name].lock().unwrap();
+        file.content = content;
+        if notice {
+            file.modified = time;
+        }
+    }
+
+    pub fn delete(&self, name: &str) {
+        self.lock().files.remove(name);
+    }
+
+    /// The disk as the next process finds it.
+    pub fn survivor(&self, survival: Survival) -> MemoryDisk {
+        let inner = self.lock();
+        let (files, directories) = match survival {
+            Survival::Synced => (&inner.durable_files, &inner.durable_directories),
+            _ => (&inner.files, &inner.directories),
+        };
+        let mut left = Inner {
+            time: inner.time,
+            directories: directories.clone(),
+            durable_directories: directories.clone(),
+            ..Inner::default()
+        };
+        for (name, file) in files {
+            if !parent(name).is_empty() && !directories.contains(parent(name)) {
+                continue;
+            }
+            let mut file = file.lock().unwrap().clone();
+            let unsynced = file.content.len() - file.synced;
+            match survival {
+                Survival::All => {}
+                Survival::Synced => file.content.truncate(file.synced),
+                Survival::Torn => file.content.truncate(file.synced + unsynced / 2),
+            }
+            file.synced = file.content.len();
+            file.failed = false;
+            let file = Arc::new(Mutex::new(file));
+            left.durable_files.insert(name.clone(), file.clone());
+            left.files.insert(name.clone(), file);
+        }
+        MemoryDisk(Arc::new(Mutex::new(left)))
+    }
+
+    /// Counts a changing operation; says how it fails, if it does.
+    fn fault(&self) -> Option<Fault> {
+        let mut inner = self.lock();
+        let number = inner.operations;
+        inner.operations += 1;
+        let plan = inner.plan?;
+        let failing = plan.first..plan.first.saturating_add(plan.count);
+        failing
+            .contains(&number)
+            .then_some(if number == plan.first {
+                plan.fault
+            } else {
+                Fault::Nothing
+            })
+    }
+
+    fn insert(&self, name: &str, content: &[u8]) {
+        let mut inner = self.lock();
+        inner.time += 1;
+        let file = File {
+            content: content.to_vec(),
+            synced: content.len(),
+            modified: inner.time,
+            failed: false,
+        };
+        inner
+            .files
+            .insert(name.to_owned(), Arc::new(Mutex::new(file)));
+    }
+
+    fn reading(&self) -> io::Result<MutexGuard<'_, Inner>> {
+        let mut inner = self.lock();
+        if inner.failing_reads > 0 {
+            inner.failing_reads -= 1;
+            return Err(io::Error::other("the double does not read"));
+        }
+        Ok(inner)
+    }
+
+    fn file(inner: &Inner, name: &str) -> io::Result<Shared> {
+        let found = inner.files.get(name).cloned();
+        found.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn read(&self, name: &str, bytes: u64, into: &mut Vec<u8>) -> io::Result<()> {
+        into.clear();
+        let inner = self.reading()?;
+        let file = MemoryDisk::file(&inner, name)?;
+        let file = file.lock().unwrap();
+        let length = file
+            .content
+            .len()
+            .min(usize::try_from(bytes).unwrap_or(usize::MAX));
+        into.extend_from_slice(&file.content[..length]);
+        Ok(())
+    }
+
+    fn list(&self, directory: &str) -> io::Result<Vec<String>> {
+        let inner = self.reading()?;
+        let names = inner.files.keys().chain(&inner.directories);
+        let here = names.filter(|name| parent(name) == directory);
+        Ok(here
+            .map(|name| name.rsplit('/').next().unwrap().to_owned())
+            .collect())
+    }
+
+    fn metadata(&self, name: &str) -> io::Result<Metadata> {
+        let inner = self.reading()?;
+        let file = MemoryDisk::file(&inner, name)?;
+        let file = file.lock().unwrap();
+        Ok(Metadata {
+            bytes: file.content.len() as u64,
+            modified: file.modified,
+        })
+    }
+
+    fn create_directory(&self, directory: &str) -> io::Result<()> {
+        let fault = self.fault();
+        if matches!(fault, None | Some(Fault::Done)) {
+            let mut inner = self.lock();
+            let mut path = directory;
+            while !path.is_empty() {
+                inner.directories.insert(path.to_owned());
+                path = parent(path);
+            }
+        }
+        fault.map_or(Ok(()), |_| Err(full()))
+    }
+
+    fn append(&self, name: &str) -> io::Result<Box<dyn AppendFile>> {
+        if self.fault().is_some() {
+            return Err(full());
+        }
+        let file = MemoryDisk::file(&self.lock(), name)?;
+        Ok(Box::new(Handle {
+            disk: self.clone(),
+            file,
+        }))
+    }
+
+    fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        assert!(
+            parent(name).is_empty() || self.lock().directories.contains(parent(name)),
+            "{name} has a directory"
+        );
+        let fault = self.fault();
+        match fault {
+            None | Some(Fault::Done) => self.insert(name, content),
+            Some(Fault::Half) => self.insert(&format!("{name}.tmp"), &content[..content.len() / 2]),
+            Some(Fault::Nothing) => {}
+        }
+        fault.map_or(Ok(()), |_| Err(full()))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let fault = self.fault();
+        if matches!(fault, None | Some(Fault::Done)) && self.lock().files.remove(name).is_none() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        fault.map_or(Ok(()), |_| Err(full()))
+    }
+
+    fn sync_directory(&self, directory: &str) -> io::Result<()> {
+        let fault = self.fault();
+        if matches!(fault, None | Some(Fault::Done)) {
+            let mut guard = self.lock();
+            let inner = &mut *guard;
+            if !directory.is_empty() && !inner.directories.contains(directory) {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            inner
+                .durable_files
+                .retain(|name, _| parent(name) != directory);
+            let here = inner
+                .files
+                .iter()
+                .filter(|(name, _)| parent(name) == directory);
+            inner
+                .durable_files
+                .extend(here.map(|(name, file)| (name.clone(), file.clone())));
+            let here = inner
+                .directories
+                .iter()
+                .filter(|name| parent(name) == directory);
+            inner.durable_directories.extend(here.cloned());
+        }
+        fault.map_or(Ok(()), |_| Err(full()))
+    }
+}
+
+impl AppendFile for Handle {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let fault = self.disk.fault();
+        let mut file = self.file.lock().unwrap();
+        assert!(!file.failed, "a failed file is written again");
+        let written = match fault {
+            None | Some(Fault::Done) => bytes,
+            Some(Fault::Half) => &bytes[..bytes.len() / 2],
+            Some(Fault::Nothing) => &[],
+        };
+        file.content.extend_from_slice(written);
+        file.failed = fault.is_some();
+        fault.map_or(Ok(()), |_| Err(full()))
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let fault = self.disk.fault();
+        let mut file = self.file.lock().unwrap();
+        assert!(!file.failed, "a failed file is synced again");
+        file.synced = match fault {
+            None | Some(Fault::Done) => file.content.len(),
+            Some(Fault::Half) => file.synced + (file.content.len() - file.synced) / 2,
+            Some(Fault::Nothing) => file.synced,
+        };
+        file.failed = fault.is_some();
+        fault.map_or(Ok(()), |_| {
+            Err(io::Error::other("the double does not sync"))
+        })
+    }
+}

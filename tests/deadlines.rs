@@ -1,0 +1,137 @@
+//! What happens when nothing happens. Each test takes as long as the contract says; they wait side by side.
+
+mod common;
+
+use common::raw::{CLOSE, PING, upgrade_request};
+use common::*;
+use std::time::{Duration, Instant};
+
+/// Ten seconds each, waited for together: a head that is not finished, and a socket that does not say who it is.
+#[test]
+fn heads_and_sign_ins_have_ten_seconds() {
+    let server = shared();
+    let begin = Instant::now();
+    let mut slow_head = Connection::open(server.address);
+    slow_head.send(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ");
+    let mut dripping = Connection::open(server.address);
+    dripping.send(b"GET /health HTTP/1.1\r\nHost: x\r\n");
+    let mut unknown = Connection::open(server.address);
+    unknown.send(upgrade_request(&server.address.to_string(), &[]).as_bytes());
+    assert_eq!(unknown.response("GET").status, 101);
+    let mut unknown = RawSocket {
+        connection: unknown,
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // A byte now and then does not extend the deadline.
+            while begin.elapsed() < Duration::from_secs(9) {
+                dripping.send(b"X");
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            timed_out(&mut dripping, begin);
+        });
+        scope.spawn(|| timed_out(&mut slow_head, begin));
+        assert_error(&unknown.json()["data"], "unauthorized");
+        assert_eq!(unknown.expect_close(), 4408);
+        assert!(
+            begin.elapsed() > Duration::from_secs(9),
+            "ten seconds are allowed"
+        );
+    });
+}
+
+fn timed_out(connection: &mut Connection, begin: Instant) {
+    let answer = connection.response("GET");
+    assert_eq!(answer.status, 408);
+    let code = answer.json()["code"].as_str().unwrap().to_owned();
+    assert_error(&answer.json(), &code);
+    connection.expect_end();
+    assert!(
+        begin.elapsed() > Duration::from_secs(9),
+        "ten seconds are allowed"
+    );
+}
+
+#[test]
+fn bodies_have_thirty_seconds() {
+    let server = shared();
+    let begin = Instant::now();
+    let mut connection = Connection::open(server.address);
+    connection.send(b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+    while begin.elapsed() < Duration::from_secs(28) {
+        connection.send(b" ");
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let answer = connection.response("POST");
+    assert_eq!(answer.status, 408);
+    connection.expect_end();
+    assert!(
+        begin.elapsed() > Duration::from_secs(29),
+        "thirty seconds are allowed"
+    );
+}
+
+/// A peer that answers no ping is gone after 75 seconds, and its absence is told; one that answers stays.
+#[test]
+fn a_silent_peer_is_gone_after_75_seconds() {
+    let server = Server::start();
+    let (ann, ben) = (register(&server, "ann"), register(&server, "ben"));
+    let begin = Instant::now();
+    let mut silent = RawSocket::signed_in(&server, &ann);
+    let mut attentive = Socket::connect(&server, &ben).hearing_all();
+    let frame = std::thread::scope(|scope| {
+        let listener = scope.spawn(move || {
+            attentive.until(|frame| {
+                frame["action"] == "Presence"
+                    && names(&frame["data"]["offline"]).contains(&ann.name)
+            })
+        });
+        let mut pings = 0;
+        while let Some((_, opcode, _)) = silent.read() {
+            if opcode == PING {
+                pings += 1;
+            }
+            if opcode == CLOSE {
+                break;
+            }
+        }
+        assert!(pings >= 1, "the server pings");
+        assert!(
+            begin.elapsed() > Duration::from_secs(70),
+            "75 seconds are allowed"
+        );
+        listener.join().unwrap()
+    });
+    assert!(begin.elapsed() < Duration::from_secs(90), "{frame}");
+}
+
+/// Far more than the system's own buffers take, far less than the bound of bytes: time alone ends the connection.
+#[test]
+fn a_backlog_ends_by_its_age_too() {
+    let server = Launch::new().with("--backlog-bytes", "67108864").start();
+    let (ann, slow) = (register(&server, "ann"), register(&server, "slow"));
+    let room = room_of(&server, &ann, &[&slow]);
+    let stream = http::stream_from(server.address, "127.0.0.1".parse().unwrap(), Some(4 * 1024));
+    let slows = RawSocket::over(Connection::over(stream), &server, &slow);
+    let mut anns = Socket::connect(&server, &ann);
+    let online = || names(&ann.get(&server, "/chat/online").send().ok(200));
+    let begin = Instant::now();
+    for _ in 0..800 {
+        anns.say(&room, &"x".repeat(16_000));
+        anns.drain();
+    }
+    let full = Instant::now();
+    while online().contains(&slow.name) {
+        assert!(full.elapsed() < HANG, "never cut");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(
+        begin.elapsed() > Duration::from_secs(29),
+        "thirty seconds are allowed"
+    );
+    assert!(
+        full.elapsed() < Duration::from_secs(45),
+        "thirty seconds are the bound"
+    );
+    drop(slows);
+}
