@@ -14,12 +14,13 @@ use crate::hub::{
 use crate::limits;
 use crate::model::LogId;
 use crate::protocol::{
-    Code, Error, Frame, HistoryRequest, MessageRequest, UserAction, parse_client_frame, reply_frame,
+    Code, Error, Frame, HistoryRequest, MessageRequest, UserAction, check_report,
+    parse_client_frame, reply_frame,
 };
 use crate::store::PageRange;
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tungstenite::error::CapacityError;
@@ -32,6 +33,9 @@ const CLOSE_NOT_UTF8: u16 = 1007;
 const CLOSE_TOO_BIG: u16 = 1009;
 const CLOSE_TRY_AGAIN_LATER: u16 = 1013;
 const CLOSE_AUTHENTICATION_TIMEOUT: u16 = 4408;
+
+/// A socket's timeout may ring this much late: the system rounds long ones up.
+const TIMER_SLACK: Duration = Duration::from_secs(2);
 
 /// Serves the socket until it closes. The upgrade has been answered.
 pub fn serve(upgraded: Upgraded, context: &Context) {
@@ -52,6 +56,7 @@ pub fn serve(upgraded: Upgraded, context: &Context) {
     let mut session = Session {
         socket,
         outbox: outbox.clone(),
+        peer: upgraded.peer,
         context,
         end: End {
             outbox: outbox.clone(),
@@ -116,7 +121,9 @@ struct Greeting {
 
 /// Why a connection ends.
 enum Ending {
-    /// The peer closed it, or is gone.
+    /// The peer closed it as it should; the answer to that is on its way.
+    Closed,
+    /// The peer is gone.
     Gone,
     /// We close it, saying why.
     Close(u16, &'static str),
@@ -127,6 +134,7 @@ enum Ending {
 struct Session<'a> {
     socket: WebSocket<Transport>,
     outbox: Arc<Outbox>,
+    peer: IpAddr,
     context: &'a Context,
     #[expect(dead_code, reason = "held for its Drop")]
     end: End,
@@ -251,7 +259,8 @@ impl Session<'_> {
             logs: HashMap::new(),
         };
         let mut heard = Instant::now();
-        self.wait_at_most(limits::PING_AFTER);
+        let mut wait = limits::PING_AFTER;
+        self.wait_at_most(wait);
         loop {
             if self.outbox.is_closing() {
                 return Ending::Closing;
@@ -266,11 +275,18 @@ impl Session<'_> {
                         .outbox
                         .catching_up()
                         .map_or(heard, |progress| heard.max(progress));
-                    // The timer may ring a little early.
-                    if alive.elapsed() + Duration::from_secs(1) >= limits::SILENT_PEER {
+                    let left = limits::SILENT_PEER.saturating_sub(alive.elapsed());
+                    if left < TIMER_SLACK {
                         return Ending::Gone;
                     }
                     self.outbox.send(&Frame::ping());
+                    let next = left
+                        .saturating_sub(TIMER_SLACK)
+                        .clamp(TIMER_SLACK, limits::PING_AFTER);
+                    if next != wait {
+                        wait = next;
+                        self.wait_at_most(wait);
+                    }
                 }
                 Err(error) => return ending_of(&error),
             }
@@ -310,6 +326,12 @@ impl Session<'_> {
     ) -> Result<(), Error> {
         let looked_up = match &action {
             UserAction::History(request) => return self.history(peer, request, id.as_deref()),
+            UserAction::Ping => {
+                if id.is_some() {
+                    self.outbox.send(&empty_ack(id.as_deref()));
+                }
+                return Ok(());
+            }
             UserAction::Hello(_) => {
                 return Err(Error::new(
                     Code::BadRequest,
@@ -319,6 +341,11 @@ impl Session<'_> {
             UserAction::Message(request) => {
                 request.check()?;
                 peer.look_up(&self.context.hub, request, id.as_deref())?
+            }
+            UserAction::Report(issue) => {
+                check_report(issue)?;
+                self.context.throttles.report(self.peer)?;
+                LookedUp::default()
             }
             _ => LookedUp::default(),
         };
@@ -345,7 +372,7 @@ impl Session<'_> {
             limit,
         };
         let page = self.context.reader.page(log, &range)?;
-        self.outbox.send(&history_frame(&room, &page, id));
+        self.outbox.answer(&history_frame(&room, &page, id));
         Ok(())
     }
 
@@ -355,12 +382,14 @@ impl Session<'_> {
     fn finish(mut self, ending: Ending) {
         match ending {
             Ending::Gone => return,
+            Ending::Closed => return self.outbox.wait_until_sent(limits::CLOSE_HANDSHAKE),
             Ending::Closing => {}
             Ending::Close(code, reason) => {
                 self.outbox.close(code, reason);
             }
         }
         let deadline = Instant::now() + limits::CLOSE_HANDSHAKE;
+        self.outbox.wait_until_sent(limits::CLOSE_HANDSHAKE);
         let mut dropped = [0; 512];
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -463,7 +492,8 @@ fn ending_of(error: &WsError) -> Ending {
             Ending::Close(CLOSE_TOO_BIG, "A message has at most 64 KiB.")
         }
         WsError::Utf8(_) => Ending::Close(CLOSE_NOT_UTF8, "Text must be UTF-8."),
-        WsError::ConnectionClosed | WsError::AlreadyClosed | WsError::Io(_) => Ending::Gone,
+        WsError::ConnectionClosed | WsError::AlreadyClosed => Ending::Closed,
+        WsError::Io(_) => Ending::Gone,
         WsError::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
             Ending::Gone
         }

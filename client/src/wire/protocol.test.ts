@@ -56,6 +56,7 @@ const CLIENT: Record<string, Shape> = {
   Message: { room: 'string', content: 'string' },
   Read: { room: 'string', seq: 'number' },
   Typing: { room: 'string' },
+  Ping: 'undefined',
 };
 
 /** What does not fit, by its path; nothing where `value` has the shape. Fields beyond the shape are allowed, as the protocol says. */
