@@ -305,6 +305,7 @@ impl Core {
                 effects,
                 reply,
                 log,
+                turn: None,
             },
         })
     }

@@ -18,6 +18,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod turns;
 
 pub use accounts::{Account, CLOSE_UNAUTHORIZED, Credentials, user_exists};
 pub use effect::{Audience, ConnectionId, Effect, LogLine, Outcome, Receiver, Reply, error_frame};
@@ -25,6 +26,7 @@ pub use messages::{LookedUp, NewMessage, Posted};
 pub use people::UserList;
 pub use sessions::{Attached, Missed, Since, empty_ack};
 pub use thread::{HubThread, Inbox};
+pub use turns::{Turn, Turns};
 
 use crate::auth::token::Claims;
 use crate::model::LogId;
@@ -258,21 +260,28 @@ impl Hub {
         self.queue.push(Command::Disconnect { connection });
     }
 
-    /// Passes on a frame; what it leads to comes to the connection's receiver. Waits only while the hub's queue is
-    /// full, which slows down whoever sends faster than the server decides.
+    /// Passes on a frame, in its turn; what it leads to comes to the connection's receiver. Waits only while the hub's
+    /// queue is full.
     pub fn frame(
         &self,
         connection: ConnectionId,
+        turn: Turn,
         id: Option<String>,
         action: UserAction,
         looked_up: LookedUp,
     ) {
         self.queue.push(Command::Frame {
             connection,
+            turn,
             id,
             action,
             looked_up,
         });
+    }
+
+    /// Everybody, for a connection that is signed in.
+    pub fn users_on(&self, connection: ConnectionId) -> Result<UserList, Error> {
+        self.look(move |core| core.user_of(connection).map(|_| core.users()))
     }
 
     /// The log and the name of a room that the connection's user may read.

@@ -149,10 +149,8 @@ impl Core {
             return None; // Signed out meanwhile: the connection is being closed.
         };
         let user = session.user;
-        // Who asks for a list gets one, with an `id` or without.
-        let wants_answer = id.is_some() || matches!(action, UserAction::ListUsers);
         let answer = match self.act(user, connection, id.as_deref(), action, looked_up) {
-            Ok(answer) => wants_answer.then_some(answer),
+            Ok(answer) => id.is_some().then_some(answer),
             Err(error) => Some(error_frame(&error, id.as_deref())),
         };
         if let Some(frame) = &answer {
@@ -228,14 +226,7 @@ impl Core {
                 self.report(name, true, issue)?;
                 Ok(empty_ack(id))
             }
-            UserAction::ListUsers => {
-                let list = self.users();
-                let json = std::str::from_utf8(&list.json).expect("JSON is UTF-8");
-                let raw: &serde_json::value::RawValue =
-                    serde_json::from_str(json).expect("JSON is JSON");
-                Ok(reply_frame("List", raw, id))
-            }
-            UserAction::History(_) | UserAction::Hello(_) => {
+            UserAction::ListUsers | UserAction::History(_) | UserAction::Hello(_) => {
                 unreachable!("the connection's own thread answers these")
             }
         }

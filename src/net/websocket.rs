@@ -8,7 +8,7 @@ use super::outbox::Outbox;
 use super::{Context, Upgraded, unix_seconds};
 use crate::auth::token::Claims;
 use crate::hub::{
-    Attached, CLOSE_UNAUTHORIZED, ConnectionId, Hub, LookedUp, Receiver, Since, empty_ack,
+    Attached, CLOSE_UNAUTHORIZED, ConnectionId, Hub, LookedUp, Receiver, Since, Turns, empty_ack,
     error_frame,
 };
 use crate::limits;
@@ -248,6 +248,7 @@ impl Session<'_> {
         let mut peer = Peer {
             connection,
             user: attached.user,
+            turns: Arc::default(),
             logs: HashMap::new(),
         };
         let mut heard = Instant::now();
@@ -310,6 +311,7 @@ impl Session<'_> {
     ) -> Result<(), Error> {
         let looked_up = match &action {
             UserAction::History(request) => return self.history(peer, request, id.as_deref()),
+            UserAction::ListUsers => return self.list_users(peer, id.as_deref()),
             UserAction::Hello(_) => {
                 return Err(Error::new(
                     Code::BadRequest,
@@ -324,7 +326,7 @@ impl Session<'_> {
         };
         self.context
             .hub
-            .frame(peer.connection, id, action, looked_up);
+            .frame(peer.connection, peer.turns.take(), id, action, looked_up);
         Ok(())
     }
 
@@ -346,6 +348,15 @@ impl Session<'_> {
         };
         let page = self.context.reader.page(log, &range)?;
         self.outbox.send(&history_frame(&room, &page, id));
+        Ok(())
+    }
+
+    /// Who asks for a list gets one, with an `id` or without.
+    fn list_users(&self, peer: &Peer, id: Option<&str>) -> Result<(), Error> {
+        let list = self.context.hub.users_on(peer.connection)?;
+        let json = std::str::from_utf8(&list.json).expect("JSON is UTF-8");
+        let users: &serde_json::value::RawValue = serde_json::from_str(json).expect("JSON is JSON");
+        self.outbox.send(&reply_frame("List", users, id));
         Ok(())
     }
 
@@ -389,6 +400,7 @@ impl Session<'_> {
 struct Peer {
     connection: ConnectionId,
     user: String,
+    turns: Arc<Turns>,
     /// Rooms by the names under which this peer sends to them; saves asking for what never changes.
     logs: HashMap<String, LogId>,
 }
