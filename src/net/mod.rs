@@ -20,6 +20,7 @@ pub mod path;
 pub mod request;
 pub mod response;
 pub mod routes;
+mod transport;
 pub mod websocket;
 
 use crate::auth::password::Hasher;

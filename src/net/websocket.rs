@@ -5,6 +5,7 @@
 
 use super::catch_up::CatchUp;
 use super::outbox::Outbox;
+use super::transport::Transport;
 use super::{Context, Upgraded, unix_seconds};
 use crate::auth::token::Claims;
 use crate::hub::{
@@ -18,8 +19,7 @@ use crate::protocol::{
 };
 use crate::store::PageRange;
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tungstenite::error::CapacityError;
@@ -38,10 +38,7 @@ pub fn serve(upgraded: Upgraded, context: &Context) {
     let Ok(outbox) = Outbox::new(upgraded.stream.clone(), context.outboxes.clone()) else {
         return;
     };
-    let transport = Transport {
-        stream: upgraded.stream,
-        outbox: outbox.clone(),
-    };
+    let transport = Transport::new(upgraded.stream, outbox.clone());
     let config = WebSocketConfig::default()
         .read_buffer_size(limits::WEBSOCKET_READ_BUFFER_BYTES)
         .write_buffer_size(0)
@@ -59,29 +56,6 @@ pub fn serve(upgraded: Upgraded, context: &Context) {
     };
     let end = session.run(upgraded.token);
     session.finish(end);
-}
-
-/// Reads from the socket, writes to the outbox.
-struct Transport {
-    stream: Arc<TcpStream>,
-    outbox: Arc<Outbox>,
-}
-
-impl Read for Transport {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self.stream).read(buffer)
-    }
-}
-
-impl Write for Transport {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.outbox.send(&Frame::raw(bytes));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// However the thread ends, the socket ends with it.
@@ -171,9 +145,9 @@ impl Session<'_> {
 
     fn await_greeting(&mut self) -> Result<Greeting, Ending> {
         let deadline = Instant::now() + limits::AUTHENTICATION_DEADLINE;
+        self.socket.get_mut().wait_until(deadline);
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= deadline {
                 let error = Error::new(
                     Code::Unauthorized,
                     "Nobody signed in on this connection. Send Hello first.",
@@ -184,7 +158,6 @@ impl Session<'_> {
                     "Sign in sooner.",
                 ));
             }
-            self.wait_at_most(left);
             match self.socket.read() {
                 Ok(Message::Text(text)) => return self.greet(text.as_bytes()),
                 Ok(Message::Binary(bytes)) => return self.greet(&bytes),
@@ -251,18 +224,15 @@ impl Session<'_> {
             turns: Arc::default(),
             logs: HashMap::new(),
         };
-        let mut heard = Instant::now();
-        self.wait_at_most(limits::PING_AFTER);
+        self.socket.get_mut().wait_for_each(limits::PING_AFTER);
         loop {
             if self.outbox.is_closing() {
                 return Ending::Closing;
             }
             match self.socket.read() {
-                Ok(message) => {
-                    heard = Instant::now();
-                    self.hear(&mut peer, message);
-                }
+                Ok(message) => self.hear(&mut peer, message),
                 Err(WsError::Io(error)) if is_timeout(&error) => {
+                    let heard = self.socket.get_ref().heard();
                     let alive = self
                         .outbox
                         .catching_up()
@@ -371,28 +341,10 @@ impl Session<'_> {
                 self.outbox.close(code, reason);
             }
         }
-        let deadline = Instant::now() + limits::CLOSE_HANDSHAKE;
+        let transport = self.socket.get_mut();
+        transport.wait_until(Instant::now() + limits::CLOSE_HANDSHAKE);
         let mut dropped = [0; 512];
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            self.wait_at_most(left);
-            match self.socket.get_mut().read(&mut dropped) {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-        }
-    }
-
-    fn wait_at_most(&self, time: Duration) {
-        // Zero would mean for ever; a socket that takes no timeout is gone, which the next read says.
-        let _ = self
-            .socket
-            .get_ref()
-            .stream
-            .set_read_timeout(Some(time.max(Duration::from_millis(1))));
+        while matches!(transport.read(&mut dropped), Ok(1..)) {}
     }
 }
 
