@@ -30,6 +30,7 @@ use crate::cli::Config;
 use crate::hub::Hub;
 use crate::limits::OPEN_REQUESTS_PER_MINUTE;
 use crate::log::Log;
+use crate::protocol::Error;
 use crate::store::Reader;
 use listener::{Accepted, Listener, Stopper};
 use std::net::{IpAddr, TcpStream};
@@ -53,9 +54,9 @@ pub struct Context {
 /// How often one address may try what needs no token.
 pub struct Throttles {
     pub logins: LoginThrottle,
-    pub accounts: WindowThrottle,
-    pub lookups: WindowThrottle,
-    pub reports: WindowThrottle,
+    accounts: WindowThrottle,
+    lookups: WindowThrottle,
+    reports: WindowThrottle,
 }
 
 impl Throttles {
@@ -69,6 +70,31 @@ impl Throttles {
             reports: window(),
         }
     }
+
+    /// Counts a new account.
+    fn account(&self, peer: IpAddr) -> Result<(), Error> {
+        take(&self.accounts, peer, "new accounts from your address")
+    }
+
+    /// Counts a question whether a name exists.
+    fn lookup(&self, peer: IpAddr) -> Result<(), Error> {
+        take(&self.lookups, peer, "questions for names from your address")
+    }
+
+    /// Counts a report, whichever way it comes.
+    fn report(&self, peer: IpAddr) -> Result<(), Error> {
+        take(&self.reports, peer, "reports from your address")
+    }
+}
+
+fn take(throttle: &WindowThrottle, peer: IpAddr, what: &str) -> Result<(), Error> {
+    throttle.take(peer, Instant::now()).map_err(|wait| {
+        let seconds = wait.as_secs() + 1;
+        Error::rate_limited(
+            format!("Too many {what}. Wait {seconds} seconds and try again."),
+            wait,
+        )
+    })
 }
 
 /// A connection that has become a WebSocket: 101 is sent, and the socket has no deadlines.

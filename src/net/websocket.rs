@@ -15,11 +15,13 @@ use crate::hub::{
 use crate::limits;
 use crate::model::LogId;
 use crate::protocol::{
-    Code, Error, Frame, HistoryRequest, MessageRequest, UserAction, parse_client_frame, reply_frame,
+    Code, Error, Frame, HistoryRequest, MessageRequest, UserAction, check_report,
+    parse_client_frame, reply_frame,
 };
 use crate::store::PageRange;
 use std::collections::HashMap;
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tungstenite::error::CapacityError;
@@ -49,6 +51,7 @@ pub fn serve(upgraded: Upgraded, context: &Context) {
     let mut session = Session {
         socket,
         outbox: outbox.clone(),
+        peer: upgraded.peer,
         context,
         end: End {
             outbox: outbox.clone(),
@@ -101,6 +104,7 @@ enum Ending {
 struct Session<'a> {
     socket: WebSocket<Transport>,
     outbox: Arc<Outbox>,
+    peer: IpAddr,
     context: &'a Context,
     #[expect(dead_code, reason = "held for its Drop")]
     end: End,
@@ -291,6 +295,11 @@ impl Session<'_> {
             UserAction::Message(request) => {
                 request.check()?;
                 peer.look_up(&self.context.hub, request, id.as_deref())?
+            }
+            UserAction::Report(issue) => {
+                check_report(issue)?;
+                self.context.throttles.report(self.peer)?;
+                LookedUp::default()
             }
             _ => LookedUp::default(),
         };
