@@ -10,7 +10,7 @@ use crate::protocol::{
     reply_frame, text_frame,
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Per room the last message that a client has.
@@ -50,9 +50,10 @@ impl Core {
         self.connections.insert(connection, Session { user });
         self.presence.opened(user, &name);
         let rooms: Vec<RoomId> = self.state.user(user).rooms.iter().copied().collect();
+        let since = since.map(|since| self.since_by_room(since));
         let missed = rooms
             .iter()
-            .filter_map(|&room| self.missed(user, room, since))
+            .filter_map(|&room| self.missed(user, room, since.as_ref()))
             .collect();
         let welcome = self.welcome(user);
         self.effect(Effect::Open {
@@ -68,18 +69,32 @@ impl Core {
         })
     }
 
-    fn missed(&self, user: UserId, id: RoomId, since: Option<&Since>) -> Option<Missed> {
+    /// What a client has, by room: names it made up are left out, and of several forms of a name the exact one counts.
+    /// Each name is looked up once, so that a long list costs its length and not that of the list of rooms as well.
+    fn since_by_room(&self, since: &Since) -> HashMap<RoomId, Seq> {
+        let mut by_room = HashMap::with_capacity(since.len());
+        for (name, &seq) in since {
+            let Some(room) = self.state.find_room(name) else {
+                continue;
+            };
+            if *name == self.state.room(room).name {
+                by_room.insert(room, seq);
+            } else {
+                by_room.entry(room).or_insert(seq);
+            }
+        }
+        by_room
+    }
+
+    fn missed(
+        &self,
+        user: UserId,
+        id: RoomId,
+        since: Option<&HashMap<RoomId, Seq>>,
+    ) -> Option<Missed> {
         let room = self.state.room(id);
-        let named = |since: &Since| {
-            let exact = since.get(&room.name).copied();
-            exact.or_else(|| {
-                since
-                    .iter()
-                    .find(|(name, _)| self.state.find_room(name) == Some(id))
-                    .map(|(_, &seq)| seq)
-            })
-        };
-        let after = since.and_then(named).unwrap_or(room.members[&user]);
+        let told = since.and_then(|since| since.get(&id)).copied();
+        let after = told.unwrap_or(room.members[&user]);
         (after < room.last_seq).then(|| Missed {
             log: LogId::Room(id),
             room: room.name.clone(),

@@ -305,6 +305,14 @@ fn what_was_missed_begins_where_the_client_or_the_read_position_says() {
     };
     let missed = connect(&mut core, "eva", 2, since(4));
     assert_eq!((missed[0].after, missed[0].through), (4, 5));
+    let both = Since::from(
+        [("GENERAL", 1), ("general", 4), ("generaL", 2)].map(|(n, s)| (n.to_owned(), s)),
+    );
+    assert_eq!(
+        connect(&mut core, "eva", 9, Some(both))[0].after,
+        4,
+        "the exact name counts"
+    );
     assert_eq!(connect(&mut core, "eva", 3, since(5)), []);
     assert_eq!(connect(&mut core, "eva", 4, since(1_000)), []);
 }
