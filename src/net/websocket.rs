@@ -13,13 +13,11 @@ use crate::hub::{
     error_frame,
 };
 use crate::limits;
-use crate::model::LogId;
 use crate::protocol::{
     Code, Error, Frame, HistoryRequest, MessageRequest, UserAction, check_report,
     parse_client_frame, reply_frame,
 };
 use crate::store::PageRange;
-use std::collections::HashMap;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -222,11 +220,10 @@ impl Session<'_> {
         let (reader, log) = (self.context.reader.clone(), self.context.log.clone());
         self.outbox
             .catch_up(Box::new(CatchUp::new(reader, log, first, attached.missed)));
-        let mut peer = Peer {
+        let peer = Peer {
             connection,
             user: attached.user,
             turns: Arc::default(),
-            logs: HashMap::new(),
         };
         self.socket.get_mut().wait_for_each(limits::PING_AFTER);
         loop {
@@ -234,7 +231,7 @@ impl Session<'_> {
                 return Ending::Closing;
             }
             match self.socket.read() {
-                Ok(message) => self.hear(&mut peer, message),
+                Ok(message) => self.hear(&peer, message),
                 Err(WsError::Io(error)) if is_timeout(&error) => {
                     let heard = self.socket.get_ref().heard();
                     let alive = self
@@ -252,7 +249,7 @@ impl Session<'_> {
         }
     }
 
-    fn hear(&mut self, peer: &mut Peer, message: Message) {
+    fn hear(&mut self, peer: &Peer, message: Message) {
         match message {
             Message::Text(text) => self.act(peer, text.as_bytes()),
             Message::Binary(bytes) => self.act(peer, &bytes),
@@ -266,7 +263,7 @@ impl Session<'_> {
         let _ = self.socket.flush();
     }
 
-    fn act(&mut self, peer: &mut Peer, payload: &[u8]) {
+    fn act(&mut self, peer: &Peer, payload: &[u8]) {
         let frame = parse_client_frame(payload);
         let id = frame.id.clone();
         if let Err(error) = frame
@@ -279,7 +276,7 @@ impl Session<'_> {
 
     fn carry_out(
         &mut self,
-        peer: &mut Peer,
+        peer: &Peer,
         id: Option<String>,
         action: UserAction,
     ) -> Result<(), Error> {
@@ -362,36 +359,20 @@ struct Peer {
     connection: ConnectionId,
     user: String,
     turns: Arc<Turns>,
-    /// Rooms by the names under which this peer sends to them; saves asking for what never changes.
-    logs: HashMap<String, LogId>,
 }
 
 impl Peer {
     /// Whether a message with this `id` is in the segments already.
     fn look_up(
-        &mut self,
+        &self,
         hub: &Hub,
         request: &MessageRequest,
         id: Option<&str>,
     ) -> Result<LookedUp, Error> {
-        let Some(id) = id else {
-            return Ok(LookedUp::default());
-        };
-        let log = match self.logs.get(&request.room) {
-            Some(&log) => log,
-            None => {
-                let Some(log) = hub.log_of(&request.room) else {
-                    return Ok(LookedUp::default());
-                };
-                self.logs.insert(request.room.clone(), log);
-                log
-            }
-        };
-        let looked_up = hub.look_up(log, &self.user, id);
-        if looked_up.is_err() {
-            self.logs.remove(&request.room);
+        match (id, hub.log_of(&request.room)) {
+            (Some(id), Some(log)) => hub.look_up(log, &self.user, id),
+            _ => Ok(LookedUp::default()),
         }
-        looked_up
     }
 }
 
