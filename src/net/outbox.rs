@@ -11,10 +11,13 @@
 //! Where the system can send without blocking, the fan-out sends straight into the socket, and a writer thread
 //! exists only while the connection is behind. Elsewhere each connection has one as long as it lives.
 
+mod places;
+
 use super::lock;
 use crate::hub::Receiver;
 use crate::limits;
 use crate::protocol::Frame;
+use places::{Place, Writers};
 use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -55,14 +58,6 @@ pub struct Outboxes {
     backlog_bytes: usize,
     most_writers: usize,
     writers: Mutex<Writers>,
-}
-
-#[derive(Default)]
-struct Writers {
-    /// Threads that run now.
-    running: usize,
-    /// Who is behind while there are no more threads to be had.
-    waiting: VecDeque<Weak<Outbox>>,
 }
 
 impl Outboxes {
@@ -405,13 +400,13 @@ impl Outbox {
         batch.clear();
         let mut queue = lock(&self.queue);
         loop {
+            // Cut, there is nothing missed; closing, the rest of a piece goes ahead of the close.
+            if let Some(missed) = queue.missed.take() {
+                return Work::Missed(missed);
+            }
             match queue.phase {
                 Phase::Cut => return Work::None,
-                Phase::CatchingUp => {
-                    if let Some(missed) = queue.missed.take() {
-                        return Work::Missed(missed);
-                    }
-                }
+                Phase::CatchingUp => {}
                 Phase::Live | Phase::Closing => {
                     if let Some(&(_, oldest)) = queue.frames.front() {
                         queue.take_into(batch);
@@ -465,8 +460,8 @@ impl Receiver for Outbox {
         }
         if queue.phase == Phase::CatchingUp {
             // What waits behind missed messages that are not sent would show a hole; it comes with the next connection.
+            // Of what was missed the rest of a piece stays, since the peer has its beginning.
             queue.frames.clear();
-            queue.missed = None;
             (queue.bytes, queue.sent) = (0, 0);
         }
         queue.phase = Phase::Closing;
@@ -523,68 +518,6 @@ impl Queue {
         self.phase = Phase::Live;
         let now = Instant::now();
         self.frames.iter_mut().for_each(|(_, since)| *since = now);
-    }
-}
-
-/// A writer thread's place; given back when it ends, however it ends.
-struct Place {
-    shared: Arc<Outboxes>,
-    held: bool,
-}
-
-impl Place {
-    fn take(shared: &Arc<Outboxes>) -> Option<Place> {
-        Place::take_from(&mut lock(&shared.writers), shared)
-    }
-
-    /// Where every thread is busy, the next that ends its work goes on with this outbox.
-    fn take_or_wait(shared: &Arc<Outboxes>, outbox: &Weak<Outbox>) -> Option<Place> {
-        let mut writers = lock(&shared.writers);
-        let place = Place::take_from(&mut writers, shared);
-        if place.is_none() {
-            writers.waiting.push_back(outbox.clone());
-        }
-        place
-    }
-
-    fn take_from(writers: &mut Writers, shared: &Arc<Outboxes>) -> Option<Place> {
-        if writers.running >= shared.most_writers {
-            return None;
-        }
-        writers.running += 1;
-        let shared = shared.clone();
-        Some(Place { shared, held: true })
-    }
-
-    /// Writes for one connection, then for those that wait for a thread.
-    fn write(mut self, first: Arc<Outbox>) {
-        let mut next = Some(first);
-        while let Some(outbox) = next {
-            outbox.drain();
-            drop(outbox);
-            next = self.next_or_end();
-        }
-    }
-
-    /// In one breath, so that nobody begins to wait for a thread that has ended.
-    fn next_or_end(&mut self) -> Option<Arc<Outbox>> {
-        let mut writers = lock(&self.shared.writers);
-        while let Some(waiting) = writers.waiting.pop_front() {
-            if let Some(outbox) = waiting.upgrade() {
-                return Some(outbox);
-            }
-        }
-        writers.running -= 1;
-        self.held = false;
-        None
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if self.held {
-            lock(&self.shared.writers).running -= 1;
-        }
     }
 }
 

@@ -46,6 +46,37 @@ fn read_numbers(peer: &mut TcpStream, count: u32) -> Vec<u32> {
         .collect()
 }
 
+/// Closes its outbox just before it gives its only piece.
+struct Closer(Option<(Arc<Outbox>, Vec<u8>)>);
+
+impl Source for Closer {
+    fn next_piece(&mut self) -> Option<Vec<u8>> {
+        let (outbox, piece) = self.0.take()?;
+        outbox.close(1001, "");
+        Some(piece)
+    }
+}
+
+#[test]
+fn a_close_in_the_middle_of_a_piece_comes_behind_the_piece() {
+    both_ways(|outbox, mut peer| {
+        outbox.hold();
+        // More than the socket takes at once.
+        let piece = vec![7; 16 * BOUND];
+        let source = Closer(Some((outbox.clone(), piece.clone())));
+        outbox.catch_up(Box::new(source));
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).unwrap();
+        assert_eq!(
+            all.len(),
+            piece.len() + 4,
+            "all of the piece, and the close"
+        );
+        assert_eq!(all.split_off(piece.len()), [0x88, 2, 0x03, 0xe9]);
+        assert!(all == piece);
+    });
+}
+
 /// Pieces that were prepared.
 struct Pieces(std::vec::IntoIter<Vec<u8>>);
 
