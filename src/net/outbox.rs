@@ -51,6 +51,14 @@ const AGE_CHECK: Duration = Duration::from_secs(1);
 /// A writer takes so much at once.
 const WRITE_BYTES: usize = 64 * 1024;
 
+/// What a waiting frame costs in memory beside its bytes, about: pongs have two bytes, and millions of them must not
+/// count for a few megabytes.
+const FRAME_BYTES_LEAST: usize = 64;
+
+fn cost(bytes: usize) -> usize {
+    bytes.max(FRAME_BYTES_LEAST)
+}
+
 /// What all outboxes share.
 pub struct Outboxes {
     /// Send without blocking; else through a thread a connection.
@@ -110,7 +118,7 @@ struct Queue {
     frames: VecDeque<(Frame, Instant)>,
     /// Of the first frame, so much has been sent.
     sent: usize,
-    /// Bytes that wait, those included that a writer has in hand.
+    /// Bytes that wait, those included that a writer has in hand; a frame counts for [`FRAME_BYTES_LEAST`] at least.
     bytes: usize,
     /// A writer thread has the socket.
     writing: bool,
@@ -383,12 +391,12 @@ impl Outbox {
         loop {
             match self.next_work(&mut batch) {
                 Work::Missed(missed) => self.write_missed(missed),
-                Work::Batch { oldest } => {
+                Work::Batch { oldest, cost } => {
                     if !self.write_batch(&batch, oldest) {
                         return self.cut();
                     }
                     let mut queue = lock(&self.queue);
-                    queue.bytes = queue.bytes.saturating_sub(batch.len());
+                    queue.bytes = queue.bytes.saturating_sub(cost);
                 }
                 Work::None => return,
             }
@@ -409,8 +417,8 @@ impl Outbox {
                 Phase::CatchingUp => {}
                 Phase::Live | Phase::Closing => {
                     if let Some(&(_, oldest)) = queue.frames.front() {
-                        queue.take_into(batch);
-                        return Work::Batch { oldest };
+                        let cost = queue.take_into(batch);
+                        return Work::Batch { oldest, cost };
                     }
                 }
             }
@@ -474,7 +482,11 @@ impl Receiver for Outbox {
 /// What a writer does next.
 enum Work {
     Missed(Missed),
-    Batch { oldest: Instant },
+    /// Since when its first frame waits, and what it counts for.
+    Batch {
+        oldest: Instant,
+        cost: usize,
+    },
     None,
 }
 
@@ -492,22 +504,26 @@ impl Queue {
                 // Something was sent only where nothing waited, so this is the first in the queue.
                 self.sent = sent;
             }
-            self.bytes += length - sent;
+            self.bytes += cost(length - sent);
             sent = 0;
             self.frames.push_back((frame.clone(), now));
         }
     }
 
-    fn take_into(&mut self, batch: &mut Vec<u8>) {
+    /// Answers what the taken frames cost.
+    fn take_into(&mut self, batch: &mut Vec<u8>) -> usize {
+        let mut taken = 0;
         while let Some((frame, _)) = self.frames.front() {
             let bytes = &frame.bytes()[self.sent..];
             if !batch.is_empty() && batch.len() + bytes.len() > WRITE_BYTES {
-                return;
+                return taken;
             }
+            taken += cost(bytes.len());
             batch.extend_from_slice(bytes);
             self.sent = 0;
             self.frames.pop_front();
         }
+        taken
     }
 
     /// What waited for the catch-up is not behind because of its receiver: its clocks start now.

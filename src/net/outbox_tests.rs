@@ -7,7 +7,7 @@ use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
-const BOUND: usize = 1024 * 1024;
+const BOUND: usize = 2 * 1024 * 1024;
 
 /// An outbox and the socket at its other end.
 fn pair(writer_threads: bool) -> (Arc<Outbox>, TcpStream) {
@@ -130,11 +130,25 @@ fn a_peer_that_does_not_read_is_cut_at_the_bound_and_push_does_not_block() {
 }
 
 #[test]
+fn tiny_frames_count_for_what_they_cost() {
+    both_ways(|outbox, _peer| {
+        outbox.hold();
+        let pong = Frame::raw(&[0x8a, 0]);
+        let mut pushed = 0;
+        while !outbox.is_closing() {
+            outbox.send(&pong);
+            pushed += 1;
+        }
+        assert!(pushed <= BOUND / 64 + 1, "{pushed} frames waited");
+    });
+}
+
+#[test]
 fn what_was_missed_goes_first_and_costs_no_backlog() {
     both_ways(|outbox, mut peer| {
         outbox.hold();
         push(&outbox, &numbered(3_000_000..3_000_010));
-        // Twelve times the bound, which nobody reads yet.
+        // Six times the bound, which nobody reads yet.
         outbox.catch_up(pieces(0..3_000_000, 16 * 1024));
         push(&outbox, &numbered(3_000_010..3_000_020));
         assert!(!outbox.is_closing());
