@@ -64,6 +64,8 @@ pub struct Outboxes {
     /// Send without blocking; else through a thread a connection.
     direct: bool,
     backlog_bytes: usize,
+    /// A peer that takes nothing of what it missed for so long is cut, whatever it sends meanwhile.
+    pub(super) patience: Duration,
     most_writers: usize,
     writers: Mutex<Writers>,
 }
@@ -80,6 +82,7 @@ impl Outboxes {
         Outboxes {
             direct,
             backlog_bytes,
+            patience: limits::SILENT_PEER,
             most_writers,
             writers: Mutex::default(),
         }
@@ -276,7 +279,7 @@ impl Outbox {
                     written += count;
                     lock(&self.queue).progress = Instant::now();
                 }
-                Err(error) if is_timeout(&error) => {}
+                Err(error) if is_timeout(&error) && !self.is_stuck() => {}
                 _ => {
                     self.cut();
                     return false;
@@ -287,6 +290,12 @@ impl Outbox {
             }
         }
         lock(&self.queue).phase == Phase::CatchingUp
+    }
+
+    /// Catching up goes at the receiver's pace, but it has to go: else a peer that asks and never reads would hold a
+    /// writer's place for as long as it answers pings.
+    fn is_stuck(&self) -> bool {
+        lock(&self.queue).progress.elapsed() > self.shared.patience
     }
 
     /// Shuts the socket and drops everything; whoever reads from it sees its end.

@@ -6,16 +6,23 @@ use crate::protocol::Frame;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 const BOUND: usize = 2 * 1024 * 1024;
 
 /// An outbox and the socket at its other end.
 fn pair(writer_threads: bool) -> (Arc<Outbox>, TcpStream) {
+    pair_of(Outboxes::new(writer_threads, BOUND))
+}
+
+fn pair_of(shared: Outboxes) -> (Arc<Outbox>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (stream, _) = listener.accept().unwrap();
-    let shared = Arc::new(Outboxes::new(writer_threads, BOUND));
-    (Outbox::new(Arc::new(stream), shared).unwrap(), peer)
+    (
+        Outbox::new(Arc::new(stream), Arc::new(shared)).unwrap(),
+        peer,
+    )
 }
 
 fn both_ways(test: impl Fn(Arc<Outbox>, TcpStream)) {
@@ -158,6 +165,24 @@ fn what_was_missed_goes_first_and_costs_no_backlog() {
                 .eq(0..3_000_020)
         );
     });
+}
+
+#[test]
+fn a_peer_that_takes_nothing_of_what_it_missed_is_cut_in_the_end() {
+    for writer_threads in [false, true] {
+        let mut shared = Outboxes::new(writer_threads, BOUND);
+        shared.patience = Duration::ZERO;
+        let (outbox, mut peer) = pair_of(shared);
+        outbox.hold();
+        outbox.catch_up(pieces(0..3_000_000, 16 * 1024));
+        while !outbox.is_closing() {
+            std::thread::yield_now();
+        }
+        let mut beginning = Vec::new();
+        // The end, as a reset or not.
+        let _ = peer.read_to_end(&mut beginning);
+        assert!(beginning.len() < 12_000_000);
+    }
 }
 
 #[test]
