@@ -47,7 +47,9 @@ impl Core {
             self.may_write()?;
         }
         let name = self.name(user).to_owned();
-        self.connections.insert(connection, Session { user });
+        let generation = self.state.user(user).generation;
+        self.connections
+            .insert(connection, Session { user, generation });
         self.presence.opened(user, &name);
         let rooms: Vec<RoomId> = self.state.user(user).rooms.iter().copied().collect();
         let since = since.map(|since| self.since_by_room(since));
@@ -118,7 +120,9 @@ impl Core {
     }
 
     pub fn disconnect(&mut self, connection: ConnectionId) {
-        if let Some(session) = self.connections.remove(&connection) {
+        if let Some(session) = self.connections.remove(&connection)
+            && self.is_alive(&session)
+        {
             self.presence.closed(session.user);
         }
         self.effect(Effect::Forget { connection });
@@ -160,10 +164,8 @@ impl Core {
         action: UserAction,
         looked_up: LookedUp,
     ) -> Option<Reply> {
-        let Some(session) = self.connections.get(&connection) else {
-            return None; // Signed out meanwhile: the connection is being closed.
-        };
-        let user = session.user;
+        // Signed out meanwhile, the connection is being closed.
+        let user = self.user_of(connection).ok()?;
         let answer = match self.act(user, connection, id.as_deref(), action, looked_up) {
             Ok(answer) => id.is_some().then_some(answer),
             Err(error) => Some(error_frame(&error, id.as_deref())),

@@ -7,7 +7,9 @@ use super::messages::{LookedUp, NewMessage};
 use super::{Missed, Settings, Since};
 use crate::auth::token::Claims;
 use crate::model::{GENERAL, LogId, State, UserId};
-use crate::protocol::{Code, CreateRequest, Error, Frame, MessageRequest, RoomKind, parse_body};
+use crate::protocol::{
+    Code, CreateRequest, Error, Frame, MessageRequest, RoomKind, parse_body, parse_client_frame,
+};
 use crate::store::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -337,6 +339,8 @@ fn a_new_generation_ends_tokens_and_connections() {
         LookedUp::default(),
     );
     assert!(reply.is_none(), "what still arrives does not count");
+    core.disconnect(ConnectionId(1));
+    assert_eq!(core.online(), b"[]");
 }
 
 #[test]
@@ -363,6 +367,39 @@ fn without_a_disk_nothing_is_decided_and_everything_is_readable() {
     core.create_room(eva, create("void", RoomKind::Public, &[]))
         .unwrap();
     assert_eq!(take(&mut core).epoch, 1);
+}
+
+#[test]
+fn who_was_signed_out_in_vain_is_served_as_before() {
+    let mut core = hub_with(&["eva", "mira"]);
+    connect(&mut core, "eva", 1, None);
+    connect(&mut core, "mira", 2, None);
+    core.presence.take_changes();
+    let durable = core.state.clone();
+    core.sign_out_everywhere(&claims("eva")).unwrap();
+    take(&mut core);
+    assert_eq!(core.online(), br#"["mira"]"#);
+    core.roll_back(durable, Vec::new(), 1);
+    assert_eq!(core.online(), br#"["eva","mira"]"#);
+    assert_eq!(
+        core.presence.take_changes(),
+        (vec![], vec![]),
+        "nobody noticed"
+    );
+    let typing = parse_client_frame(br#"{"action":"Typing","data":{"room":"general"}}"#);
+    let reply = core.frame(
+        ConnectionId(1),
+        Some("t".to_owned()),
+        typing.action.unwrap(),
+        LookedUp::default(),
+    );
+    assert!(
+        reply.is_some(),
+        "its socket is still open, and what it sends is answered"
+    );
+    core.take_entry(reply);
+    core.disconnect(ConnectionId(1));
+    assert_eq!(core.online(), br#"["mira"]"#);
 }
 
 #[test]
