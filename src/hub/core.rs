@@ -32,7 +32,7 @@ pub struct Core {
     pub(super) now: Now,
     pub(super) storage_works: bool,
     pub(super) stopping: bool,
-    epoch: u32,
+    pub(super) epoch: u32,
     staged: Staged,
 }
 
@@ -92,7 +92,7 @@ impl Core {
     /// The durable state, after a write failed: what was decided since is void.
     pub fn roll_back(&mut self, state: State, recent: Vec<RecentId>, epoch: u32) {
         self.people = People::new(&state);
-        self.directory.reset(&state);
+        self.directory.reset(&state, epoch);
         self.state = state;
         self.recent = RecentIds::new(recent);
         self.epoch = epoch;

@@ -254,11 +254,35 @@ fn a_repeated_id_is_the_first_message() {
     );
     let mut found = message(GENERAL, "a", Some("1"));
     found.looked_up = LookedUp {
+        epoch: 0,
         log: Some(log),
         found: Some((first.seq, first.timestamp)),
         covered: 99,
     };
     assert_eq!(core.post(eva, found).unwrap(), first);
+}
+
+#[test]
+fn a_look_up_from_before_a_rollback_is_made_again() {
+    let mut core = hub_with(&["eva"]);
+    let eva = user(&core, "eva");
+    let general = LogId::Room(core.visible_room(eva, GENERAL).unwrap());
+    let first = core.post(eva, message(GENERAL, "a", Some("1"))).unwrap();
+    take(&mut core);
+    // The message is durable and folded after its repetition was looked for; then the disk fails and recovers.
+    core.roll_back(core.state.clone(), Vec::new(), 1);
+    core.storage_works = true;
+    let mut again = message(GENERAL, "a", Some("1"));
+    again.looked_up.log = Some(general);
+    assert_eq!(code(core.post(eva, again)), Code::Overloaded);
+    let mut again = message(GENERAL, "a", Some("1"));
+    again.looked_up = LookedUp {
+        epoch: 1,
+        log: Some(general),
+        found: Some((first.seq, first.timestamp)),
+        covered: first.seq,
+    };
+    assert_eq!(core.post(eva, again).unwrap(), first);
 }
 
 #[test]

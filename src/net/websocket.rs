@@ -14,8 +14,7 @@ use crate::hub::{
 };
 use crate::limits;
 use crate::protocol::{
-    Code, Error, Frame, HistoryRequest, MessageRequest, UserAction, check_report,
-    parse_client_frame, reply_frame,
+    Code, Error, Frame, HistoryRequest, UserAction, check_report, parse_client_frame, reply_frame,
 };
 use crate::store::PageRange;
 use std::io::{self, Read};
@@ -291,7 +290,10 @@ impl Session<'_> {
             }
             UserAction::Message(request) => {
                 request.check()?;
-                peer.look_up(&self.context.hub, request, id.as_deref())?
+                match &id {
+                    Some(id) => self.context.hub.look_up(&request.room, &peer.user, id)?,
+                    None => LookedUp::default(),
+                }
             }
             UserAction::Report(issue) => {
                 check_report(issue)?;
@@ -359,21 +361,6 @@ struct Peer {
     connection: ConnectionId,
     user: String,
     turns: Arc<Turns>,
-}
-
-impl Peer {
-    /// Whether a message with this `id` is in the segments already.
-    fn look_up(
-        &self,
-        hub: &Hub,
-        request: &MessageRequest,
-        id: Option<&str>,
-    ) -> Result<LookedUp, Error> {
-        match (id, hub.log_of(&request.room)) {
-            (Some(id), Some(log)) => hub.look_up(log, &self.user, id),
-            _ => Ok(LookedUp::default()),
-        }
-    }
 }
 
 /// `limit` of a page, 1–200.
