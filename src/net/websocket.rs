@@ -16,7 +16,7 @@ use crate::limits;
 use crate::protocol::{
     Code, Error, Frame, HistoryRequest, UserAction, check_report, parse_client_frame, reply_frame,
 };
-use crate::store::PageRange;
+use crate::store::{Line, Page, PageRange};
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -324,7 +324,9 @@ impl Session<'_> {
             after: request.after,
             limit,
         };
-        let page = self.context.reader.page(log, &range)?;
+        let mut page = self.context.reader.page(log, &range)?;
+        let bound = self.context.config.backlog_bytes;
+        cut_to_fit(&mut page, range.after.is_some(), bound - bound / 8);
         self.outbox.send(&history_frame(&room, &page, id));
         Ok(())
     }
@@ -376,7 +378,40 @@ pub fn page_limit(asked: Option<u64>) -> Result<u32, Error> {
     }
 }
 
-fn history_frame(room: &str, page: &crate::store::Page, id: Option<&str>) -> Frame {
+/// Leaves out what goes beyond `bytes`, at the end where `more` is asked for next; one message stays in any case. An
+/// answer that alone is a whole backlog would cut off whoever asks for it, each time they come back and ask again.
+fn cut_to_fit(page: &mut Page, oldest: bool, bytes: usize) {
+    let mut left = bytes;
+    let mut fits = |line: &Line| {
+        let length = line.json().len() + 1;
+        let fits = length <= left;
+        left = left.saturating_sub(length);
+        fits
+    };
+    let all = page.lines.len();
+    let count = match oldest {
+        true => page.lines.iter().take_while(|line| fits(line)).count(),
+        false => page
+            .lines
+            .iter()
+            .rev()
+            .take_while(|line| fits(line))
+            .count(),
+    };
+    let count = count.max(1).min(all);
+    if count == all {
+        return;
+    }
+    page.more = true;
+    if oldest {
+        page.lines.truncate(count);
+    } else {
+        page.lines.drain(..all - count);
+        page.first += (all - count) as u64;
+    }
+}
+
+fn history_frame(room: &str, page: &Page, id: Option<&str>) -> Frame {
     #[derive(serde::Serialize)]
     struct History<'a> {
         room: &'a str,
