@@ -6,7 +6,7 @@
 
 mod shard;
 
-use crate::hub::{Effect, Inbox, Outcome, Reply};
+use crate::hub::{Effect, Inbox, Outcome, Reply, Turn};
 use crate::limits;
 use crate::log::Log;
 use crate::model::{LogId, RecentId, State};
@@ -17,8 +17,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// The effects of a batch, in order; every shard reads all of them and carries out its share.
-type Batch = Arc<Vec<Effect>>;
+/// What a batch leads to; every shard reads all of it and carries out its share.
+type Batch = Arc<Delivered>;
+
+struct Delivered {
+    /// In order.
+    effects: Vec<Effect>,
+    #[expect(dead_code, reason = "held until the last shard drops the batch")]
+    turns: Vec<Turn>,
+}
 
 /// The threads of the fan-out. They end when their [`Delivery`] is dropped.
 pub struct Fanout {
@@ -64,7 +71,7 @@ pub struct Delivery {
 
 impl Delivery {
     fn deliver(&self, outcomes: impl Iterator<Item = Outcome>) {
-        let mut effects = Vec::new();
+        let (mut effects, mut turns) = (Vec::new(), Vec::new());
         for outcome in outcomes {
             if let Some((event, fields)) = outcome.log {
                 let fields: Vec<(&str, &str)> = fields
@@ -77,11 +84,12 @@ impl Delivery {
                 tell(Ok(()));
             }
             effects.extend(outcome.effects);
+            turns.extend(outcome.turn);
         }
         if effects.is_empty() {
             return;
         }
-        let batch: Batch = Arc::new(effects);
+        let batch: Batch = Arc::new(Delivered { effects, turns });
         for shard in &self.shards {
             // A shard that is gone has panicked: its connections are lost, the others are not.
             let _ = shard.send(batch.clone());

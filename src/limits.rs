@@ -136,6 +136,9 @@ pub const PRESENCE_DELAY: Duration = Duration::from_millis(500);
 
 // ---- queues and storage -------------------------------------------------------------------------
 
+/// Frames of one connection that may be under way at once; more wait in the socket. Far above what a client that waits
+/// for acks has open, and a bound on what one that does not can make the server hold.
+pub const FRAMES_UNDER_WAY: usize = 128;
 /// Commands that may wait for the hub; beyond it their senders wait.
 pub const HUB_QUEUE: usize = 8_192;
 /// Bytes that may wait for the journal; beyond it the hub waits.

@@ -111,12 +111,12 @@ impl Shard {
     /// Until the sending side is dropped.
     pub fn run(&mut self, batches: &Batches<Batch>) {
         while let Ok(first) = batches.recv() {
-            let mut effects = first.len();
-            self.carry_out(&first);
+            let mut effects = first.effects.len();
+            self.carry_out(&first.effects);
             while effects < EFFECTS_AT_ONCE {
                 let Ok(next) = batches.try_recv() else { break };
-                effects += next.len();
-                self.carry_out(&next);
+                effects += next.effects.len();
+                self.carry_out(&next.effects);
             }
             self.flush();
         }

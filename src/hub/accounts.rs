@@ -116,12 +116,12 @@ impl Core {
             ));
         }
         let (name, generation) = (self.name(user).to_owned(), self.next_generation(user));
+        self.close_sockets(user, "The password was changed. Sign in again.");
         self.decide(&Event::PasswordChanged {
             user: name.clone(),
             password: new,
             generation,
         });
-        self.close_sockets(user, "The password was changed. Sign in again.");
         self.log("password_changed", vec![("user", name)]);
         Ok(self.account(user))
     }
@@ -130,11 +130,11 @@ impl Core {
         let user = self.caller(claims)?;
         self.may_write()?;
         let (name, generation) = (self.name(user).to_owned(), self.next_generation(user));
+        self.close_sockets(user, "You signed out everywhere. Sign in again.");
         self.decide(&Event::SignedOutEverywhere {
             user: name.clone(),
             generation,
         });
-        self.close_sockets(user, "You signed out everywhere. Sign in again.");
         self.log("signed_out_everywhere", vec![("user", name)]);
         Ok(())
     }
@@ -143,21 +143,15 @@ impl Core {
         self.state.user(user).generation.wrapping_add(1)
     }
 
-    /// Their tokens are dead: nothing that still arrives on their connections counts.
+    /// Their tokens are about to be dead: nothing that arrives on their connections from then on counts.
     fn close_sockets(&mut self, user: UserId, reason: &'static str) {
         self.effect(Effect::CloseUser {
             user,
             code: CLOSE_UNAUTHORIZED,
             reason,
         });
-        let gone: Vec<_> = self
-            .connections
-            .iter()
-            .filter(|(_, s)| s.user == user)
-            .map(|(&id, _)| id)
-            .collect();
-        for id in gone {
-            self.connections.remove(&id);
+        let of_user = self.connections.values().filter(|s| s.user == user);
+        for _ in 0..of_user.filter(|s| self.is_alive(s)).count() {
             self.presence.closed(user);
         }
     }

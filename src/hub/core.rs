@@ -32,13 +32,15 @@ pub struct Core {
     pub(super) now: Now,
     pub(super) storage_works: bool,
     pub(super) stopping: bool,
-    epoch: u32,
+    pub(super) epoch: u32,
     staged: Staged,
 }
 
-/// A connection that has said who it is.
+/// A connection that has said who it is. It counts as long as its generation is the user's: signed out, it stays
+/// until its socket is gone, since the disk may fail to take the signing out.
 pub(super) struct Session {
     pub user: UserId,
+    pub generation: u32,
 }
 
 /// What one user may do per second.
@@ -90,7 +92,7 @@ impl Core {
     /// The durable state, after a write failed: what was decided since is void.
     pub fn roll_back(&mut self, state: State, recent: Vec<RecentId>, epoch: u32) {
         self.people = People::new(&state);
-        self.directory.reset(&state);
+        self.directory.reset(&state, epoch);
         self.state = state;
         self.recent = RecentIds::new(recent);
         self.epoch = epoch;
@@ -99,7 +101,9 @@ impl Core {
         let known = self.state.users().len();
         let is_known = |user: UserId| (user.0 as usize) < known;
         self.connections.retain(|_, session| is_known(session.user));
-        self.presence.retain(is_known);
+        let alive = self.connections.values().filter(|s| self.is_alive(s));
+        let online: Vec<UserId> = alive.map(|session| session.user).collect();
+        self.presence.recount(online, is_known);
     }
 
     // ---- who calls, and what they may see -------------------------------------------------------
@@ -115,7 +119,14 @@ impl Core {
     /// The user of a connection; `unauthorized` where they were signed out meanwhile.
     pub fn user_of(&self, connection: ConnectionId) -> Result<UserId, Error> {
         let session = self.connections.get(&connection);
-        session.map(|session| session.user).ok_or_else(signed_out)
+        let alive = session.filter(|session| self.is_alive(session));
+        alive.map(|session| session.user).ok_or_else(signed_out)
+    }
+
+    /// Whether its user was not signed out since.
+    pub(super) fn is_alive(&self, session: &Session) -> bool {
+        let user = self.state.user(session.user);
+        user.generation == session.generation && user.active
     }
 
     pub fn room_name(&self, room: RoomId) -> &str {
@@ -305,6 +316,7 @@ impl Core {
                 effects,
                 reply,
                 log,
+                turn: None,
             },
         })
     }

@@ -3,6 +3,7 @@
 //! The hub makes effects, the journal carries them without looking inside, the fan-out carries them out. None of
 //! them knows what a socket is: a connection is a [`Receiver`].
 
+use super::turns::Turn;
 use crate::model::{RoomId, UserId};
 use crate::protocol::{Code, Error, Frame, reply_frame};
 use std::sync::Arc;
@@ -97,6 +98,8 @@ pub struct Outcome {
     pub effects: Vec<Effect>,
     pub reply: Option<Reply>,
     pub log: Option<LogLine>,
+    /// Of the frame that led to it; dropped when its effects are carried out.
+    pub turn: Option<Turn>,
 }
 
 impl Outcome {
@@ -125,6 +128,7 @@ impl Outcome {
             effects,
             reply: None,
             log: None,
+            turn: self.turn,
         }
     }
 }

@@ -18,6 +18,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod turns;
 
 pub use accounts::{Account, CLOSE_UNAUTHORIZED, Credentials, user_exists};
 pub use effect::{Audience, ConnectionId, Effect, LogLine, Outcome, Receiver, Reply, error_frame};
@@ -25,6 +26,7 @@ pub use messages::{LookedUp, NewMessage, Posted};
 pub use people::UserList;
 pub use sessions::{Attached, Missed, Since, empty_ack};
 pub use thread::{HubThread, Inbox};
+pub use turns::{Turn, Turns};
 
 use crate::auth::token::Claims;
 use crate::model::LogId;
@@ -183,9 +185,9 @@ impl Hub {
 
     /// Stores a message; answers it as JSON, as it stands: a repeated one as it was stored first.
     pub fn post(&self, claims: &Claims, request: MessageRequest) -> Result<Vec<u8>, Error> {
-        let looked_up = match (&request.id, self.log_of(&request.room)) {
-            (Some(id), Some(log)) => self.look_up(log, &self.account(claims)?.user.name, id)?,
-            _ => LookedUp::default(),
+        let looked_up = match &request.id {
+            Some(id) => self.look_up(&request.room, &self.account(claims)?.user.name, id)?,
+            None => LookedUp::default(),
         };
         let new = NewMessage { request, looked_up };
         let claims = claims.clone();
@@ -258,21 +260,28 @@ impl Hub {
         self.queue.push(Command::Disconnect { connection });
     }
 
-    /// Passes on a frame; what it leads to comes to the connection's receiver. Waits only while the hub's queue is
-    /// full, which slows down whoever sends faster than the server decides.
+    /// Passes on a frame, in its turn; what it leads to comes to the connection's receiver. Waits only while the hub's
+    /// queue is full.
     pub fn frame(
         &self,
         connection: ConnectionId,
+        turn: Turn,
         id: Option<String>,
         action: UserAction,
         looked_up: LookedUp,
     ) {
         self.queue.push(Command::Frame {
             connection,
+            turn,
             id,
             action,
             looked_up,
         });
+    }
+
+    /// Everybody, for a connection that is signed in.
+    pub fn users_on(&self, connection: ConnectionId) -> Result<UserList, Error> {
+        self.look(move |core| core.user_of(connection).map(|_| core.users()))
     }
 
     /// The log and the name of a room that the connection's user may read.
@@ -289,19 +298,19 @@ impl Hub {
         })
     }
 
-    /// The log of a room, whoever may know of it.
-    pub fn log_of(&self, room: &str) -> Option<LogId> {
-        self.directory.find(room)
-    }
-
-    /// What the segments say of a message's `id`: to be done by the sender's thread, before the hub is asked.
-    pub fn look_up(&self, log: LogId, sender: &str, id: &str) -> Result<LookedUp, Error> {
-        let found = self.reader.find_id(log, sender, id)?;
-        Ok(LookedUp {
-            log: Some(log),
-            found: found.found,
-            covered: found.covered,
-        })
+    /// What the segments say of a message's `id`: to be done by the sender's thread, before the hub is asked. The room
+    /// may be one that the sender may not know of, or none; that is judged when the message is.
+    pub fn look_up(&self, room: &str, sender: &str, id: &str) -> Result<LookedUp, Error> {
+        let mut looked_up = LookedUp {
+            epoch: self.directory.epoch(),
+            ..LookedUp::default()
+        };
+        if let Some(log) = self.directory.find(room) {
+            let found = self.reader.find_id(log, sender, id)?;
+            looked_up.log = Some(log);
+            (looked_up.found, looked_up.covered) = (found.found, found.covered);
+        }
+        Ok(looked_up)
     }
 
     // ---- asking ---------------------------------------------------------------------------------

@@ -44,9 +44,26 @@ impl Presence {
         self.listed = None;
     }
 
-    /// Forgets users who turned out not to exist.
-    pub fn retain(&mut self, exists: impl Fn(UserId) -> bool) {
-        self.connections.retain(|&user, _| exists(user));
+    /// Begins anew with one entry for each connection, after a failed write; who turned out not to exist is forgotten.
+    pub fn recount(
+        &mut self,
+        connected: impl IntoIterator<Item = UserId>,
+        exists: impl Fn(UserId) -> bool,
+    ) {
+        let before = std::mem::take(&mut self.connections);
+        for user in connected {
+            *self.connections.entry(user).or_insert(0) += 1;
+        }
+        let came = self
+            .connections
+            .keys()
+            .filter(|user| !before.contains_key(user));
+        let went = before
+            .keys()
+            .filter(|user| !self.connections.contains_key(user));
+        for (user, was_online) in came.map(|u| (*u, false)).chain(went.map(|u| (*u, true))) {
+            self.changed.entry(user).or_insert(was_online);
+        }
         self.changed.retain(|&user, _| exists(user));
         self.listed = None;
     }

@@ -10,7 +10,7 @@ use crate::protocol::{
     reply_frame, text_frame,
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Per room the last message that a client has.
@@ -47,12 +47,15 @@ impl Core {
             self.may_write()?;
         }
         let name = self.name(user).to_owned();
-        self.connections.insert(connection, Session { user });
+        let generation = self.state.user(user).generation;
+        self.connections
+            .insert(connection, Session { user, generation });
         self.presence.opened(user, &name);
         let rooms: Vec<RoomId> = self.state.user(user).rooms.iter().copied().collect();
+        let since = since.map(|since| self.since_by_room(since));
         let missed = rooms
             .iter()
-            .filter_map(|&room| self.missed(user, room, since))
+            .filter_map(|&room| self.missed(user, room, since.as_ref()))
             .collect();
         let welcome = self.welcome(user);
         self.effect(Effect::Open {
@@ -68,18 +71,32 @@ impl Core {
         })
     }
 
-    fn missed(&self, user: UserId, id: RoomId, since: Option<&Since>) -> Option<Missed> {
+    /// What a client has, by room: names it made up are left out, and of several forms of a name the exact one counts.
+    /// Each name is looked up once, so that a long list costs its length and not that of the list of rooms as well.
+    fn since_by_room(&self, since: &Since) -> HashMap<RoomId, Seq> {
+        let mut by_room = HashMap::with_capacity(since.len());
+        for (name, &seq) in since {
+            let Some(room) = self.state.find_room(name) else {
+                continue;
+            };
+            if *name == self.state.room(room).name {
+                by_room.insert(room, seq);
+            } else {
+                by_room.entry(room).or_insert(seq);
+            }
+        }
+        by_room
+    }
+
+    fn missed(
+        &self,
+        user: UserId,
+        id: RoomId,
+        since: Option<&HashMap<RoomId, Seq>>,
+    ) -> Option<Missed> {
         let room = self.state.room(id);
-        let named = |since: &Since| {
-            let exact = since.get(&room.name).copied();
-            exact.or_else(|| {
-                since
-                    .iter()
-                    .find(|(name, _)| self.state.find_room(name) == Some(id))
-                    .map(|(_, &seq)| seq)
-            })
-        };
-        let after = since.and_then(named).unwrap_or(room.members[&user]);
+        let told = since.and_then(|since| since.get(&id)).copied();
+        let after = told.unwrap_or(room.members[&user]);
         (after < room.last_seq).then(|| Missed {
             log: LogId::Room(id),
             room: room.name.clone(),
@@ -103,7 +120,9 @@ impl Core {
     }
 
     pub fn disconnect(&mut self, connection: ConnectionId) {
-        if let Some(session) = self.connections.remove(&connection) {
+        if let Some(session) = self.connections.remove(&connection)
+            && self.is_alive(&session)
+        {
             self.presence.closed(session.user);
         }
         self.effect(Effect::Forget { connection });
@@ -145,14 +164,10 @@ impl Core {
         action: UserAction,
         looked_up: LookedUp,
     ) -> Option<Reply> {
-        let Some(session) = self.connections.get(&connection) else {
-            return None; // Signed out meanwhile: the connection is being closed.
-        };
-        let user = session.user;
-        // Who asks for a list gets one, with an `id` or without.
-        let wants_answer = id.is_some() || matches!(action, UserAction::ListUsers);
+        // Signed out meanwhile, the connection is being closed.
+        let user = self.user_of(connection).ok()?;
         let answer = match self.act(user, connection, id.as_deref(), action, looked_up) {
-            Ok(answer) => wants_answer.then_some(answer),
+            Ok(answer) => id.is_some().then_some(answer),
             Err(error) => Some(error_frame(&error, id.as_deref())),
         };
         if let Some(frame) = &answer {
@@ -227,14 +242,10 @@ impl Core {
                 self.report(name, true, issue)?;
                 Ok(empty_ack(id))
             }
-            UserAction::ListUsers => {
-                let list = self.users();
-                let json = std::str::from_utf8(&list.json).expect("JSON is UTF-8");
-                let raw: &serde_json::value::RawValue =
-                    serde_json::from_str(json).expect("JSON is JSON");
-                Ok(reply_frame("List", raw, id))
-            }
-            UserAction::History(_) | UserAction::Hello(_) | UserAction::Ping => {
+            UserAction::ListUsers
+            | UserAction::History(_)
+            | UserAction::Hello(_)
+            | UserAction::Ping => {
                 unreachable!("the connection's own thread answers these")
             }
         }

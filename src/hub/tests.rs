@@ -7,7 +7,9 @@ use super::messages::{LookedUp, NewMessage};
 use super::{Missed, Settings, Since};
 use crate::auth::token::Claims;
 use crate::model::{GENERAL, LogId, State, UserId};
-use crate::protocol::{Code, CreateRequest, Error, Frame, MessageRequest, RoomKind, parse_body};
+use crate::protocol::{
+    Code, CreateRequest, Error, Frame, MessageRequest, RoomKind, parse_body, parse_client_frame,
+};
 use crate::store::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -252,11 +254,35 @@ fn a_repeated_id_is_the_first_message() {
     );
     let mut found = message(GENERAL, "a", Some("1"));
     found.looked_up = LookedUp {
+        epoch: 0,
         log: Some(log),
         found: Some((first.seq, first.timestamp)),
         covered: 99,
     };
     assert_eq!(core.post(eva, found).unwrap(), first);
+}
+
+#[test]
+fn a_look_up_from_before_a_rollback_is_made_again() {
+    let mut core = hub_with(&["eva"]);
+    let eva = user(&core, "eva");
+    let general = LogId::Room(core.visible_room(eva, GENERAL).unwrap());
+    let first = core.post(eva, message(GENERAL, "a", Some("1"))).unwrap();
+    take(&mut core);
+    // The message is durable and folded after its repetition was looked for; then the disk fails and recovers.
+    core.roll_back(core.state.clone(), Vec::new(), 1);
+    core.storage_works = true;
+    let mut again = message(GENERAL, "a", Some("1"));
+    again.looked_up.log = Some(general);
+    assert_eq!(code(core.post(eva, again)), Code::Overloaded);
+    let mut again = message(GENERAL, "a", Some("1"));
+    again.looked_up = LookedUp {
+        epoch: 1,
+        log: Some(general),
+        found: Some((first.seq, first.timestamp)),
+        covered: first.seq,
+    };
+    assert_eq!(core.post(eva, again).unwrap(), first);
 }
 
 #[test]
@@ -305,6 +331,14 @@ fn what_was_missed_begins_where_the_client_or_the_read_position_says() {
     };
     let missed = connect(&mut core, "eva", 2, since(4));
     assert_eq!((missed[0].after, missed[0].through), (4, 5));
+    let both = Since::from(
+        [("GENERAL", 1), ("general", 4), ("generaL", 2)].map(|(n, s)| (n.to_owned(), s)),
+    );
+    assert_eq!(
+        connect(&mut core, "eva", 9, Some(both))[0].after,
+        4,
+        "the exact name counts"
+    );
     assert_eq!(connect(&mut core, "eva", 3, since(5)), []);
     assert_eq!(connect(&mut core, "eva", 4, since(1_000)), []);
 }
@@ -329,6 +363,8 @@ fn a_new_generation_ends_tokens_and_connections() {
         LookedUp::default(),
     );
     assert!(reply.is_none(), "what still arrives does not count");
+    core.disconnect(ConnectionId(1));
+    assert_eq!(core.online(), b"[]");
 }
 
 #[test]
@@ -355,6 +391,39 @@ fn without_a_disk_nothing_is_decided_and_everything_is_readable() {
     core.create_room(eva, create("void", RoomKind::Public, &[]))
         .unwrap();
     assert_eq!(take(&mut core).epoch, 1);
+}
+
+#[test]
+fn who_was_signed_out_in_vain_is_served_as_before() {
+    let mut core = hub_with(&["eva", "mira"]);
+    connect(&mut core, "eva", 1, None);
+    connect(&mut core, "mira", 2, None);
+    core.presence.take_changes();
+    let durable = core.state.clone();
+    core.sign_out_everywhere(&claims("eva")).unwrap();
+    take(&mut core);
+    assert_eq!(core.online(), br#"["mira"]"#);
+    core.roll_back(durable, Vec::new(), 1);
+    assert_eq!(core.online(), br#"["eva","mira"]"#);
+    assert_eq!(
+        core.presence.take_changes(),
+        (vec![], vec![]),
+        "nobody noticed"
+    );
+    let typing = parse_client_frame(br#"{"action":"Typing","data":{"room":"general"}}"#);
+    let reply = core.frame(
+        ConnectionId(1),
+        Some("t".to_owned()),
+        typing.action.unwrap(),
+        LookedUp::default(),
+    );
+    assert!(
+        reply.is_some(),
+        "its socket is still open, and what it sends is answered"
+    );
+    core.take_entry(reply);
+    core.disconnect(ConnectionId(1));
+    assert_eq!(core.online(), br#"["mira"]"#);
 }
 
 #[test]

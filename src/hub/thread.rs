@@ -6,6 +6,7 @@ use super::directory::Directory;
 use super::effect::{ConnectionId, Effect, Outcome, Reply};
 use super::messages::LookedUp;
 use super::queue::Queue;
+use super::turns::Turn;
 use super::{Hub, Settings};
 use crate::limits;
 use crate::model::{LogId, RecentId, State};
@@ -28,6 +29,7 @@ pub(super) enum Command {
     /// A connection sent a frame.
     Frame {
         connection: ConnectionId,
+        turn: Turn,
         id: Option<String>,
         action: UserAction,
         looked_up: LookedUp,
@@ -156,14 +158,19 @@ impl Worker {
     }
 
     fn carry_out(&mut self, command: Command) {
+        let mut its_turn = None;
         let reply = match command {
             Command::Call(decide) => Some(decide(&mut self.core)),
             Command::Frame {
                 connection,
+                turn,
                 id,
                 action,
                 looked_up,
-            } => self.core.frame(connection, id, action, looked_up),
+            } => {
+                its_turn = Some(turn);
+                self.core.frame(connection, id, action, looked_up)
+            }
             Command::Disconnect { connection } => {
                 self.core.disconnect(connection);
                 None
@@ -193,7 +200,10 @@ impl Worker {
                 None
             }
         };
-        self.entries.extend(self.core.take_entry(reply));
+        if let Some(mut entry) = self.core.take_entry(reply) {
+            entry.then.turn = its_turn;
+            self.entries.push(entry);
+        }
     }
 
     fn announce_presence(&mut self) {

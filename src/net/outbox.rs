@@ -12,10 +12,13 @@
 //! Where the system can send without blocking, the fan-out sends straight into the socket, and a writer thread
 //! exists only while the connection is behind. Elsewhere each connection has one as long as it lives.
 
+mod places;
+
 use super::lock;
 use crate::hub::Receiver;
 use crate::limits;
 use crate::protocol::Frame;
+use places::{Place, Writers};
 use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -49,27 +52,58 @@ const AGE_CHECK: Duration = Duration::from_secs(1);
 /// A writer takes so much at once.
 const WRITE_BYTES: usize = 64 * 1024;
 
+/// What a waiting frame costs in memory beside its bytes, about: pongs have two bytes, and millions of them must not
+/// count for a few megabytes.
+const FRAME_BYTES_LEAST: usize = 64;
+
+/// What waiting frames count for.
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    /// A frame counts for [`FRAME_BYTES_LEAST`] at least, a large answer for nothing.
+    bytes: usize,
+    /// Large answers.
+    large: usize,
+}
+
+impl Cost {
+    fn add(&mut self, other: Cost) {
+        self.bytes += other.bytes;
+        self.large += other.large;
+    }
+
+    fn subtract(&mut self, other: Cost) {
+        // Cut or closed meanwhile, nothing counts any more.
+        self.bytes = self.bytes.saturating_sub(other.bytes);
+        self.large = self.large.saturating_sub(other.large);
+    }
+}
+
 /// What all outboxes share.
 pub struct Outboxes {
     /// Send without blocking; else through a thread a connection.
     direct: bool,
     backlog_bytes: usize,
+    /// A peer that takes nothing of what it missed for so long is cut, whatever it sends meanwhile.
+    pub(super) patience: Duration,
     most_writers: usize,
     writers: Mutex<Writers>,
-}
-
-#[derive(Default)]
-struct Writers {
-    /// Threads that run now.
-    running: usize,
-    /// Who is behind while there are no more threads to be had.
-    waiting: VecDeque<Weak<Outbox>>,
 }
 
 impl Outboxes {
     /// A frame that the bound does not count, since it is a good part of it: a page of long messages.
     fn is_large(&self, frame: &Frame) -> bool {
         frame.bytes().len() > self.backlog_bytes / 2
+    }
+
+    /// What a waiting frame of which `left` bytes are unsent counts for: bytes, or a large answer.
+    fn cost(&self, frame: &Frame, left: usize) -> Cost {
+        match self.is_large(frame) {
+            true => Cost { bytes: 0, large: 1 },
+            false => Cost {
+                bytes: left.max(FRAME_BYTES_LEAST),
+                large: 0,
+            },
+        }
     }
 
     /// `writer_threads` asks for a thread a connection even where the system can do without.
@@ -83,6 +117,7 @@ impl Outboxes {
         Outboxes {
             direct,
             backlog_bytes,
+            patience: limits::SILENT_PEER,
             most_writers,
             writers: Mutex::default(),
         }
@@ -123,10 +158,8 @@ struct Queue {
     frames: VecDeque<(Frame, Instant)>,
     /// Of the first frame, so much has been sent.
     sent: usize,
-    /// Bytes that wait, those included that a writer has in hand; without a large answer's.
-    bytes: usize,
-    /// Large answers that wait.
-    large: usize,
+    /// What waits counts for this, that included which a writer has in hand.
+    cost: Cost,
     /// A writer thread has the socket.
     writing: bool,
     /// It is writing something now.
@@ -153,8 +186,7 @@ impl Outbox {
                 phase: Phase::Live,
                 frames: VecDeque::new(),
                 sent: 0,
-                bytes: 0,
-                large: 0,
+                cost: Cost::default(),
                 writing: false,
                 in_hand: false,
                 missed: None,
@@ -176,7 +208,7 @@ impl Outbox {
     pub fn answer(&self, frame: &Frame) {
         if self.shared.is_large(frame) {
             let queue = lock(&self.queue);
-            let waits = |queue: &mut Queue| queue.large > 0 && queue.phase != Phase::Cut;
+            let waits = |queue: &mut Queue| queue.cost.large > 0 && queue.phase != Phase::Cut;
             let queue = self.written.wait_while(queue, waits);
             drop(queue.unwrap_or_else(PoisonError::into_inner));
         }
@@ -311,7 +343,7 @@ impl Outbox {
                     written += count;
                     lock(&self.queue).progress = Instant::now();
                 }
-                Err(error) if is_timeout(&error) => {}
+                Err(error) if is_timeout(&error) && !self.is_stuck() => {}
                 _ => {
                     self.cut();
                     return false;
@@ -322,6 +354,12 @@ impl Outbox {
             }
         }
         lock(&self.queue).phase == Phase::CatchingUp
+    }
+
+    /// Catching up goes at the receiver's pace, but it has to go: else a peer that asks and never reads would hold a
+    /// writer's place for as long as it answers pings.
+    fn is_stuck(&self) -> bool {
+        lock(&self.queue).progress.elapsed() > self.shared.patience
     }
 
     /// Shuts the socket and drops everything; whoever reads from it sees its end.
@@ -337,7 +375,7 @@ impl Outbox {
         queue.phase = Phase::Cut;
         queue.frames = VecDeque::new();
         queue.missed = None;
-        (queue.bytes, queue.large) = (0, 0);
+        queue.cost = Cost::default();
         self.closing.store(true, Ordering::Release);
         // A socket that is gone already needs no shutting.
         let _ = self.stream.shutdown(Shutdown::Both);
@@ -374,7 +412,7 @@ impl Outbox {
             }
         }
         queue.append(frames, sent, &self.shared);
-        if queue.bytes > self.shared.backlog_bytes || queue.large > 1 {
+        if queue.cost.bytes > self.shared.backlog_bytes || queue.cost.large > 1 {
             return self.cut_locked(&mut queue);
         }
         if queue.phase != Phase::CatchingUp {
@@ -427,17 +465,12 @@ impl Outbox {
         loop {
             match self.next_work(&mut batch) {
                 Work::Missed(missed) => self.write_missed(missed),
-                Work::Batch {
-                    oldest,
-                    counted,
-                    large,
-                } => {
+                Work::Batch { oldest, cost } => {
                     if !self.write_batch(&batch, oldest) {
                         return self.cut();
                     }
                     let mut queue = lock(&self.queue);
-                    queue.bytes = queue.bytes.saturating_sub(counted);
-                    queue.large = queue.large.saturating_sub(large);
+                    queue.cost.subtract(cost);
                 }
                 Work::None => return,
             }
@@ -452,23 +485,19 @@ impl Outbox {
         queue.in_hand = false;
         self.written.notify_all();
         loop {
+            // Cut, there is nothing missed; closing, the rest of a piece goes ahead of the close.
+            if let Some(missed) = queue.missed.take() {
+                queue.in_hand = true;
+                return Work::Missed(missed);
+            }
             match queue.phase {
                 Phase::Cut => return Work::None,
-                Phase::CatchingUp => {
-                    if let Some(missed) = queue.missed.take() {
-                        queue.in_hand = true;
-                        return Work::Missed(missed);
-                    }
-                }
+                Phase::CatchingUp => {}
                 Phase::Live | Phase::Closing => {
                     if let Some(&(_, oldest)) = queue.frames.front() {
                         queue.in_hand = true;
-                        let (counted, large) = queue.take_into(batch, &self.shared);
-                        return Work::Batch {
-                            oldest,
-                            counted,
-                            large,
-                        };
+                        let cost = queue.take_into(batch, &self.shared);
+                        return Work::Batch { oldest, cost };
                     }
                 }
             }
@@ -518,9 +547,9 @@ impl Receiver for Outbox {
         }
         if queue.phase == Phase::CatchingUp {
             // What waits behind missed messages that are not sent would show a hole; it comes with the next connection.
+            // Of what was missed the rest of a piece stays, since the peer has its beginning.
             queue.frames.clear();
-            queue.missed = None;
-            (queue.bytes, queue.large, queue.sent) = (0, 0, 0);
+            (queue.cost, queue.sent) = (Cost::default(), 0);
         }
         queue.phase = Phase::Closing;
         self.closing.store(true, Ordering::Release);
@@ -532,11 +561,10 @@ impl Receiver for Outbox {
 /// What a writer does next.
 enum Work {
     Missed(Missed),
-    /// So many bytes that were counted, so many large answers.
+    /// Since when its first frame waits, and what it counts for.
     Batch {
         oldest: Instant,
-        counted: usize,
-        large: usize,
+        cost: Cost,
     },
     None,
 }
@@ -555,32 +583,26 @@ impl Queue {
                 // Something was sent only where nothing waited, so this is the first in the queue.
                 self.sent = sent;
             }
-            match shared.is_large(frame) {
-                true => self.large += 1,
-                false => self.bytes += length - sent,
-            }
+            self.cost.add(shared.cost(frame, length - sent));
             sent = 0;
             self.frames.push_back((frame.clone(), now));
         }
     }
 
-    /// Moves what fits into a batch; answers how many of its bytes were counted, and how many large answers it has.
-    fn take_into(&mut self, batch: &mut Vec<u8>, shared: &Outboxes) -> (usize, usize) {
-        let (mut counted, mut large) = (0, 0);
+    /// Answers what the taken frames cost.
+    fn take_into(&mut self, batch: &mut Vec<u8>, shared: &Outboxes) -> Cost {
+        let mut taken = Cost::default();
         while let Some((frame, _)) = self.frames.front() {
             let bytes = &frame.bytes()[self.sent..];
             if !batch.is_empty() && batch.len() + bytes.len() > WRITE_BYTES {
-                break;
+                return taken;
             }
+            taken.add(shared.cost(frame, bytes.len()));
             batch.extend_from_slice(bytes);
-            match shared.is_large(frame) {
-                true => large += 1,
-                false => counted += bytes.len(),
-            }
             self.sent = 0;
             self.frames.pop_front();
         }
-        (counted, large)
+        taken
     }
 
     /// What waited for the catch-up is not behind because of its receiver: its clocks start now.
@@ -591,68 +613,6 @@ impl Queue {
         self.phase = Phase::Live;
         let now = Instant::now();
         self.frames.iter_mut().for_each(|(_, since)| *since = now);
-    }
-}
-
-/// A writer thread's place; given back when it ends, however it ends.
-struct Place {
-    shared: Arc<Outboxes>,
-    held: bool,
-}
-
-impl Place {
-    fn take(shared: &Arc<Outboxes>) -> Option<Place> {
-        Place::take_from(&mut lock(&shared.writers), shared)
-    }
-
-    /// Where every thread is busy, the next that ends its work goes on with this outbox.
-    fn take_or_wait(shared: &Arc<Outboxes>, outbox: &Weak<Outbox>) -> Option<Place> {
-        let mut writers = lock(&shared.writers);
-        let place = Place::take_from(&mut writers, shared);
-        if place.is_none() {
-            writers.waiting.push_back(outbox.clone());
-        }
-        place
-    }
-
-    fn take_from(writers: &mut Writers, shared: &Arc<Outboxes>) -> Option<Place> {
-        if writers.running >= shared.most_writers {
-            return None;
-        }
-        writers.running += 1;
-        let shared = shared.clone();
-        Some(Place { shared, held: true })
-    }
-
-    /// Writes for one connection, then for those that wait for a thread.
-    fn write(mut self, first: Arc<Outbox>) {
-        let mut next = Some(first);
-        while let Some(outbox) = next {
-            outbox.drain();
-            drop(outbox);
-            next = self.next_or_end();
-        }
-    }
-
-    /// In one breath, so that nobody begins to wait for a thread that has ended.
-    fn next_or_end(&mut self) -> Option<Arc<Outbox>> {
-        let mut writers = lock(&self.shared.writers);
-        while let Some(waiting) = writers.waiting.pop_front() {
-            if let Some(outbox) = waiting.upgrade() {
-                return Some(outbox);
-            }
-        }
-        writers.running -= 1;
-        self.held = false;
-        None
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if self.held {
-            lock(&self.shared.writers).running -= 1;
-        }
     }
 }
 

@@ -6,16 +6,23 @@ use crate::protocol::Frame;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
-const BOUND: usize = 1024 * 1024;
+const BOUND: usize = 2 * 1024 * 1024;
 
 /// An outbox and the socket at its other end.
 fn pair(writer_threads: bool) -> (Arc<Outbox>, TcpStream) {
+    pair_of(Outboxes::new(writer_threads, BOUND))
+}
+
+fn pair_of(shared: Outboxes) -> (Arc<Outbox>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (stream, _) = listener.accept().unwrap();
-    let shared = Arc::new(Outboxes::new(writer_threads, BOUND));
-    (Outbox::new(Arc::new(stream), shared).unwrap(), peer)
+    (
+        Outbox::new(Arc::new(stream), Arc::new(shared)).unwrap(),
+        peer,
+    )
 }
 
 fn both_ways(test: impl Fn(Arc<Outbox>, TcpStream)) {
@@ -44,6 +51,37 @@ fn read_numbers(peer: &mut TcpStream, count: u32) -> Vec<u32> {
         .chunks_exact(4)
         .map(|four| u32::from_be_bytes(four.try_into().unwrap()))
         .collect()
+}
+
+/// Closes its outbox just before it gives its only piece.
+struct Closer(Option<(Arc<Outbox>, Vec<u8>)>);
+
+impl Source for Closer {
+    fn next_piece(&mut self) -> Option<Vec<u8>> {
+        let (outbox, piece) = self.0.take()?;
+        outbox.close(1001, "");
+        Some(piece)
+    }
+}
+
+#[test]
+fn a_close_in_the_middle_of_a_piece_comes_behind_the_piece() {
+    both_ways(|outbox, mut peer| {
+        outbox.hold();
+        // More than the socket takes at once.
+        let piece = vec![7; 16 * BOUND];
+        let source = Closer(Some((outbox.clone(), piece.clone())));
+        outbox.catch_up(Box::new(source));
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).unwrap();
+        assert_eq!(
+            all.len(),
+            piece.len() + 4,
+            "all of the piece, and the close"
+        );
+        assert_eq!(all.split_off(piece.len()), [0x88, 2, 0x03, 0xe9]);
+        assert!(all == piece);
+    });
 }
 
 /// Pieces that were prepared.
@@ -99,11 +137,25 @@ fn a_peer_that_does_not_read_is_cut_at_the_bound_and_push_does_not_block() {
 }
 
 #[test]
+fn tiny_frames_count_for_what_they_cost() {
+    both_ways(|outbox, _peer| {
+        outbox.hold();
+        let pong = Frame::raw(&[0x8a, 0]);
+        let mut pushed = 0;
+        while !outbox.is_closing() {
+            outbox.send(&pong);
+            pushed += 1;
+        }
+        assert!(pushed <= BOUND / 64 + 1, "{pushed} frames waited");
+    });
+}
+
+#[test]
 fn what_was_missed_goes_first_and_costs_no_backlog() {
     both_ways(|outbox, mut peer| {
         outbox.hold();
         push(&outbox, &numbered(3_000_000..3_000_010));
-        // Twelve times the bound, which nobody reads yet.
+        // Six times the bound, which nobody reads yet.
         outbox.catch_up(pieces(0..3_000_000, 16 * 1024));
         push(&outbox, &numbered(3_000_010..3_000_020));
         assert!(!outbox.is_closing());
@@ -113,6 +165,24 @@ fn what_was_missed_goes_first_and_costs_no_backlog() {
                 .eq(0..3_000_020)
         );
     });
+}
+
+#[test]
+fn a_peer_that_takes_nothing_of_what_it_missed_is_cut_in_the_end() {
+    for writer_threads in [false, true] {
+        let mut shared = Outboxes::new(writer_threads, BOUND);
+        shared.patience = Duration::ZERO;
+        let (outbox, mut peer) = pair_of(shared);
+        outbox.hold();
+        outbox.catch_up(pieces(0..3_000_000, 16 * 1024));
+        while !outbox.is_closing() {
+            std::thread::yield_now();
+        }
+        let mut beginning = Vec::new();
+        // The end, as a reset or not.
+        let _ = peer.read_to_end(&mut beginning);
+        assert!(beginning.len() < 12_000_000);
+    }
 }
 
 #[test]

@@ -5,22 +5,20 @@
 
 use super::catch_up::CatchUp;
 use super::outbox::Outbox;
+use super::transport::Transport;
 use super::{Context, Upgraded, unix_seconds};
 use crate::auth::token::Claims;
 use crate::hub::{
-    Attached, CLOSE_UNAUTHORIZED, ConnectionId, Hub, LookedUp, Receiver, Since, empty_ack,
+    Attached, CLOSE_UNAUTHORIZED, ConnectionId, Hub, LookedUp, Receiver, Since, Turns, empty_ack,
     error_frame,
 };
 use crate::limits;
-use crate::model::LogId;
 use crate::protocol::{
-    Code, Error, Frame, HistoryRequest, MessageRequest, UserAction, check_report,
-    parse_client_frame, reply_frame,
+    Code, Error, Frame, HistoryRequest, UserAction, check_report, parse_client_frame, reply_frame,
 };
-use crate::store::PageRange;
-use std::collections::HashMap;
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, TcpStream};
+use crate::store::{Page, PageRange};
+use std::io::{self, Read};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tungstenite::error::CapacityError;
@@ -42,10 +40,7 @@ pub fn serve(upgraded: Upgraded, context: &Context) {
     let Ok(outbox) = Outbox::new(upgraded.stream.clone(), context.outboxes.clone()) else {
         return;
     };
-    let transport = Transport {
-        stream: upgraded.stream,
-        outbox: outbox.clone(),
-    };
+    let transport = Transport::new(upgraded.stream, outbox.clone());
     let config = WebSocketConfig::default()
         .read_buffer_size(limits::WEBSOCKET_READ_BUFFER_BYTES)
         .write_buffer_size(0)
@@ -64,29 +59,6 @@ pub fn serve(upgraded: Upgraded, context: &Context) {
     };
     let end = session.run(upgraded.token);
     session.finish(end);
-}
-
-/// Reads from the socket, writes to the outbox.
-struct Transport {
-    stream: Arc<TcpStream>,
-    outbox: Arc<Outbox>,
-}
-
-impl Read for Transport {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self.stream).read(buffer)
-    }
-}
-
-impl Write for Transport {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.outbox.send(&Frame::raw(bytes));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// However the thread ends, the socket ends with it.
@@ -179,9 +151,9 @@ impl Session<'_> {
 
     fn await_greeting(&mut self) -> Result<Greeting, Ending> {
         let deadline = Instant::now() + limits::AUTHENTICATION_DEADLINE;
+        self.socket.get_mut().wait_until(deadline);
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= deadline {
                 let error = Error::new(
                     Code::Unauthorized,
                     "Nobody signed in on this connection. Send Hello first.",
@@ -192,7 +164,6 @@ impl Session<'_> {
                     "Sign in sooner.",
                 ));
             }
-            self.wait_at_most(left);
             match self.socket.read() {
                 Ok(Message::Text(text)) => return self.greet(text.as_bytes()),
                 Ok(Message::Binary(bytes)) => return self.greet(&bytes),
@@ -253,24 +224,21 @@ impl Session<'_> {
         let (reader, log) = (self.context.reader.clone(), self.context.log.clone());
         self.outbox
             .catch_up(Box::new(CatchUp::new(reader, log, first, attached.missed)));
-        let mut peer = Peer {
+        let peer = Peer {
             connection,
             user: attached.user,
-            logs: HashMap::new(),
+            turns: Arc::default(),
         };
-        let mut heard = Instant::now();
         let mut wait = limits::PING_AFTER;
-        self.wait_at_most(wait);
+        self.socket.get_mut().wait_for_each(wait);
         loop {
             if self.outbox.is_closing() {
                 return Ending::Closing;
             }
             match self.socket.read() {
-                Ok(message) => {
-                    heard = Instant::now();
-                    self.hear(&mut peer, message);
-                }
+                Ok(message) => self.hear(&peer, message),
                 Err(WsError::Io(error)) if is_timeout(&error) => {
+                    let heard = self.socket.get_ref().heard();
                     let alive = self
                         .outbox
                         .catching_up()
@@ -280,12 +248,10 @@ impl Session<'_> {
                         return Ending::Gone;
                     }
                     self.outbox.send(&Frame::ping());
-                    let next = left
-                        .saturating_sub(TIMER_SLACK)
-                        .clamp(TIMER_SLACK, limits::PING_AFTER);
+                    let next = (left - TIMER_SLACK).clamp(TIMER_SLACK, limits::PING_AFTER);
                     if next != wait {
                         wait = next;
-                        self.wait_at_most(wait);
+                        self.socket.get_mut().wait_for_each(wait);
                     }
                 }
                 Err(error) => return ending_of(&error),
@@ -293,7 +259,7 @@ impl Session<'_> {
         }
     }
 
-    fn hear(&mut self, peer: &mut Peer, message: Message) {
+    fn hear(&mut self, peer: &Peer, message: Message) {
         match message {
             Message::Text(text) => self.act(peer, text.as_bytes()),
             Message::Binary(bytes) => self.act(peer, &bytes),
@@ -307,7 +273,7 @@ impl Session<'_> {
         let _ = self.socket.flush();
     }
 
-    fn act(&mut self, peer: &mut Peer, payload: &[u8]) {
+    fn act(&mut self, peer: &Peer, payload: &[u8]) {
         let frame = parse_client_frame(payload);
         let id = frame.id.clone();
         if let Err(error) = frame
@@ -320,12 +286,13 @@ impl Session<'_> {
 
     fn carry_out(
         &mut self,
-        peer: &mut Peer,
+        peer: &Peer,
         id: Option<String>,
         action: UserAction,
     ) -> Result<(), Error> {
         let looked_up = match &action {
             UserAction::History(request) => return self.history(peer, request, id.as_deref()),
+            UserAction::ListUsers => return self.list_users(peer, id.as_deref()),
             UserAction::Ping => {
                 if id.is_some() {
                     self.outbox.send(&empty_ack(id.as_deref()));
@@ -340,7 +307,10 @@ impl Session<'_> {
             }
             UserAction::Message(request) => {
                 request.check()?;
-                peer.look_up(&self.context.hub, request, id.as_deref())?
+                match &id {
+                    Some(id) => self.context.hub.look_up(&request.room, &peer.user, id)?,
+                    None => LookedUp::default(),
+                }
             }
             UserAction::Report(issue) => {
                 check_report(issue)?;
@@ -351,7 +321,7 @@ impl Session<'_> {
         };
         self.context
             .hub
-            .frame(peer.connection, id, action, looked_up);
+            .frame(peer.connection, peer.turns.take(), id, action, looked_up);
         Ok(())
     }
 
@@ -376,6 +346,15 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Who asks for a list gets one, with an `id` or without.
+    fn list_users(&self, peer: &Peer, id: Option<&str>) -> Result<(), Error> {
+        let list = self.context.hub.users_on(peer.connection)?;
+        let json = std::str::from_utf8(&list.json).expect("JSON is UTF-8");
+        let users: &serde_json::value::RawValue = serde_json::from_str(json).expect("JSON is JSON");
+        self.outbox.answer(&reply_frame("List", users, id));
+        Ok(())
+    }
+
     // ---- the end --------------------------------------------------------------------------------
 
     /// Says why, and reads on for a moment: a reset because of unread bytes would eat the close frame.
@@ -390,27 +369,10 @@ impl Session<'_> {
         }
         let deadline = Instant::now() + limits::CLOSE_HANDSHAKE;
         self.outbox.wait_until_sent(limits::CLOSE_HANDSHAKE);
+        let transport = self.socket.get_mut();
+        transport.wait_until(deadline);
         let mut dropped = [0; 512];
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            self.wait_at_most(left);
-            match self.socket.get_mut().read(&mut dropped) {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-        }
-    }
-
-    fn wait_at_most(&self, time: Duration) {
-        // Zero would mean for ever; a socket that takes no timeout is gone, which the next read says.
-        let _ = self
-            .socket
-            .get_ref()
-            .stream
-            .set_read_timeout(Some(time.max(Duration::from_millis(1))));
+        while matches!(transport.read(&mut dropped), Ok(1..)) {}
     }
 }
 
@@ -418,37 +380,7 @@ impl Session<'_> {
 struct Peer {
     connection: ConnectionId,
     user: String,
-    /// Rooms by the names under which this peer sends to them; saves asking for what never changes.
-    logs: HashMap<String, LogId>,
-}
-
-impl Peer {
-    /// Whether a message with this `id` is in the segments already.
-    fn look_up(
-        &mut self,
-        hub: &Hub,
-        request: &MessageRequest,
-        id: Option<&str>,
-    ) -> Result<LookedUp, Error> {
-        let Some(id) = id else {
-            return Ok(LookedUp::default());
-        };
-        let log = match self.logs.get(&request.room) {
-            Some(&log) => log,
-            None => {
-                let Some(log) = hub.log_of(&request.room) else {
-                    return Ok(LookedUp::default());
-                };
-                self.logs.insert(request.room.clone(), log);
-                log
-            }
-        };
-        let looked_up = hub.look_up(log, &self.user, id);
-        if looked_up.is_err() {
-            self.logs.remove(&request.room);
-        }
-        looked_up
-    }
+    turns: Arc<Turns>,
 }
 
 /// `limit` of a page, 1–200.
@@ -464,7 +396,7 @@ pub fn page_limit(asked: Option<u64>) -> Result<u32, Error> {
     }
 }
 
-fn history_frame(room: &str, page: &crate::store::Page, id: Option<&str>) -> Frame {
+fn history_frame(room: &str, page: &Page, id: Option<&str>) -> Frame {
     #[derive(serde::Serialize)]
     struct History<'a> {
         room: &'a str,

@@ -146,9 +146,9 @@ struct Envelope<'a> {
 /// Parses an HTTP body. Not JSON: `bad_json`; JSON of another shape: `bad_request`.
 pub fn parse_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let text = std::str::from_utf8(body).map_err(|_| bad_json("The body is not UTF-8."))?;
-    let _: &RawValue =
+    let raw: &RawValue =
         serde_json::from_str(text).map_err(|e| bad_json(&format!("The body is not JSON: {e}.")))?;
-    serde_json::from_str(text).map_err(|e| shape_error("The body", &e))
+    object("The body", raw)
 }
 
 /// Parses a text or binary message from a WebSocket.
@@ -201,21 +201,21 @@ fn parse_action(envelope: &Envelope<'_>) -> Result<UserAction, Error> {
             .map_err(|_| bad_request("\"action\" must be a string.".to_owned()))?,
     };
     let action = match name.as_str() {
-        "Message" => UserAction::Message(data(envelope, &name)?),
-        "Read" => UserAction::Read(data(envelope, &name)?),
-        "Typing" => UserAction::Typing(data(envelope, &name)?),
-        "Create" => UserAction::Create(data(envelope, &name)?),
+        "Message" => UserAction::Message(fields(envelope, &name)?),
+        "Read" => UserAction::Read(fields(envelope, &name)?),
+        "Typing" => UserAction::Typing(fields(envelope, &name)?),
+        "Create" => UserAction::Create(fields(envelope, &name)?),
         "Join" => UserAction::Join(data(envelope, &name)?),
         "Leave" => UserAction::Leave(data(envelope, &name)?),
         "Add" => {
             let (room, user) = data(envelope, &name)?;
             UserAction::Add { room, user }
         }
-        "History" => UserAction::History(data(envelope, &name)?),
+        "History" => UserAction::History(fields(envelope, &name)?),
         "ListUsers" => UserAction::ListUsers,
-        "Report" => UserAction::Report(data(envelope, &name)?),
         "Ping" => UserAction::Ping,
-        "Hello" => UserAction::Hello(data(envelope, &name)?),
+        "Report" => UserAction::Report(data(envelope, &name)?),
+        "Hello" => UserAction::Hello(fields(envelope, &name)?),
         _ => {
             let shown: String = name.chars().take(40).collect();
             return Err(bad_request(format!("There is no action {shown:?}.")));
@@ -225,10 +225,31 @@ fn parse_action(envelope: &Envelope<'_>) -> Result<UserAction, Error> {
 }
 
 fn data<T: DeserializeOwned>(envelope: &Envelope<'_>, action: &str) -> Result<T, Error> {
-    let Some(raw) = envelope.data else {
-        return Err(bad_request(format!("{action} needs \"data\".")));
-    };
-    serde_json::from_str(raw.get()).map_err(|e| shape_error(&format!("The data of {action}"), &e))
+    let raw = raw_data(envelope, action)?;
+    serde_json::from_str(raw.get()).map_err(|e| shape_error(&data_of(action), &e))
+}
+
+/// As [`data`], where it is an object.
+fn fields<T: DeserializeOwned>(envelope: &Envelope<'_>, action: &str) -> Result<T, Error> {
+    object(&data_of(action), raw_data(envelope, action)?)
+}
+
+fn raw_data<'a>(envelope: &Envelope<'a>, action: &str) -> Result<&'a RawValue, Error> {
+    envelope
+        .data
+        .ok_or_else(|| bad_request(format!("{action} needs \"data\".")))
+}
+
+fn data_of(action: &str) -> String {
+    format!("The data of {action}")
+}
+
+/// serde would take an array for a struct too, its values in the order of our fields, which is nobody's business.
+fn object<T: DeserializeOwned>(what: &str, raw: &RawValue) -> Result<T, Error> {
+    if !raw.get().starts_with('{') {
+        return Err(bad_request(format!("{what} must be an object.")));
+    }
+    serde_json::from_str(raw.get()).map_err(|e| shape_error(what, &e))
 }
 
 /// The text is JSON by its grammar already, so what does not fit is of a wrong shape: a lone surrogate in a string too,
@@ -366,6 +387,15 @@ mod tests {
                 .code,
             Code::BadRequest
         );
-        assert!(parse_body::<PasswordRequest>(br#"{"old":"a","new":"b","x":0}"#).is_ok());
+        assert!(parse_body::<PasswordRequest>(br#" {"old":"a","new":"b","x":0} "#).is_ok());
+        assert_eq!(
+            parse_body::<PasswordRequest>(br#"["a","b"]"#)
+                .unwrap_err()
+                .code,
+            Code::BadRequest,
+            "an array is no object, though it has as many values"
+        );
+        let message = r#"{"action":"Message","data":["general","hi",null,null,null],"id":"a"}"#;
+        assert_eq!(code_of(message), (Some("a".into()), Code::BadRequest));
     }
 }
