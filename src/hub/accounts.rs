@@ -143,23 +143,15 @@ impl Core {
         self.state.user(user).generation.wrapping_add(1)
     }
 
-    /// Their tokens are dead: nothing that still arrives on their connections counts.
+    /// Their tokens are dead, and so are their connections: nothing that still arrives on them counts. They are
+    /// forgotten when their threads notice, not now, since the disk may still refuse all this.
     fn close_sockets(&mut self, user: UserId, reason: &'static str) {
         self.effect(Effect::CloseUser {
             user,
             code: CLOSE_UNAUTHORIZED,
             reason,
         });
-        let gone: Vec<_> = self
-            .connections
-            .iter()
-            .filter(|(_, s)| s.user == user)
-            .map(|(&id, _)| id)
-            .collect();
-        for id in gone {
-            self.connections.remove(&id);
-            self.presence.closed(user);
-        }
+        self.presence.ended(user);
     }
 
     pub fn users(&mut self) -> UserList {

@@ -36,9 +36,11 @@ pub struct Core {
     staged: Staged,
 }
 
-/// A connection that has said who it is.
+/// A connection that has said who it is. It is dead, though its thread may not know yet, as soon as its user's tokens
+/// are of another generation; and alive again where that turns out not to be durable.
 pub(super) struct Session {
     pub user: UserId,
+    pub generation: u32,
 }
 
 /// What one user may do per second.
@@ -99,7 +101,12 @@ impl Core {
         let known = self.state.users().len();
         let is_known = |user: UserId| (user.0 as usize) < known;
         self.connections.retain(|_, session| is_known(session.user));
-        self.presence.retain(is_known);
+        let alive = self
+            .connections
+            .values()
+            .filter(|s| is_alive(&self.state, s));
+        self.presence
+            .recount(is_known, alive.map(|session| session.user));
     }
 
     // ---- who calls, and what they may see -------------------------------------------------------
@@ -107,15 +114,23 @@ impl Core {
     /// The user of a token, if it is alive.
     pub fn caller(&self, claims: &Claims) -> Result<UserId, Error> {
         let id = self.state.find_user(&claims.sub).ok_or_else(signed_out)?;
-        let user = self.state.user(id);
-        let alive = user.generation == claims.generation && user.active;
-        if alive { Ok(id) } else { Err(signed_out()) }
+        let session = Session {
+            user: id,
+            generation: claims.generation,
+        };
+        if is_alive(&self.state, &session) {
+            Ok(id)
+        } else {
+            Err(signed_out())
+        }
     }
 
     /// The user of a connection; `unauthorized` where they were signed out meanwhile.
     pub fn user_of(&self, connection: ConnectionId) -> Result<UserId, Error> {
-        let session = self.connections.get(&connection);
-        session.map(|session| session.user).ok_or_else(signed_out)
+        match self.connections.get(&connection) {
+            Some(session) if is_alive(&self.state, session) => Ok(session.user),
+            _ => Err(signed_out()),
+        }
     }
 
     pub fn room_name(&self, room: RoomId) -> &str {
@@ -308,6 +323,11 @@ impl Core {
             },
         })
     }
+}
+
+pub(super) fn is_alive(state: &State, session: &Session) -> bool {
+    let user = state.user(session.user);
+    user.generation == session.generation && user.active
 }
 
 fn signed_out() -> Error {

@@ -44,9 +44,30 @@ impl Presence {
         self.listed = None;
     }
 
-    /// Forgets users who turned out not to exist.
-    pub fn retain(&mut self, exists: impl Fn(UserId) -> bool) {
-        self.connections.retain(|&user, _| exists(user));
+    /// All connections of a user end at once.
+    pub fn ended(&mut self, user: UserId) {
+        if self.connections.remove(&user).is_some() {
+            self.changed.entry(user).or_insert(true);
+            self.listed = None;
+        }
+    }
+
+    /// Begins anew with a user for each connection; forgets users who turned out not to exist.
+    pub fn recount(
+        &mut self,
+        exists: impl Fn(UserId) -> bool,
+        connections: impl Iterator<Item = UserId>,
+    ) {
+        let before = std::mem::take(&mut self.connections);
+        for user in connections {
+            *self.connections.entry(user).or_insert(0) += 1;
+        }
+        for &user in before.keys().chain(self.connections.keys()) {
+            let was_online = before.contains_key(&user);
+            if was_online != self.connections.contains_key(&user) {
+                self.changed.entry(user).or_insert(was_online);
+            }
+        }
         self.changed.retain(|&user, _| exists(user));
         self.listed = None;
     }

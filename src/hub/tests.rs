@@ -328,7 +328,39 @@ fn a_new_generation_ends_tokens_and_connections() {
         crate::protocol::UserAction::ListUsers,
         LookedUp::default(),
     );
-    assert!(reply.is_none(), "what still arrives does not count");
+    let entry = core
+        .take_entry(Some(reply))
+        .expect("whoever asks is answered");
+    let [Effect::Send { to, frame }] = &entry.then.effects[..] else {
+        panic!("one answer");
+    };
+    assert_eq!(*to, Audience::Connection(ConnectionId(1)));
+    let text = String::from_utf8_lossy(frame.bytes()).into_owned();
+    assert!(
+        text.contains("unauthorized"),
+        "what still arrives does not count: {text}"
+    );
+    core.disconnect(ConnectionId(1));
+    assert_eq!(heard(&take(&mut core)), ["forget"]);
+    assert_eq!(core.online(), b"[]");
+}
+
+#[test]
+fn connections_outlive_a_sign_out_that_was_not_made_durable() {
+    let mut core = hub_with(&["eva"]);
+    let durable = core.state.clone();
+    connect(&mut core, "eva", 1, None);
+    core.announce_presence();
+    take(&mut core);
+    core.sign_out_everywhere(&claims("eva")).unwrap();
+    take(&mut core);
+    core.roll_back(durable, Vec::new(), 1);
+    assert_eq!(core.user_of(ConnectionId(1)).unwrap(), user(&core, "eva"));
+    assert_eq!(core.online(), br#"["eva"]"#);
+    core.announce_presence();
+    assert!(core.take_entry(None).is_none(), "nobody went");
+    core.disconnect(ConnectionId(1));
+    assert_eq!(core.online(), b"[]");
 }
 
 #[test]
@@ -368,7 +400,7 @@ fn what_was_not_made_durable_is_told_and_nothing_else() {
         action,
         LookedUp::default(),
     );
-    let entry = core.take_entry(reply).unwrap();
+    let entry = core.take_entry(Some(reply)).unwrap();
     assert!(entry.record.is_some());
     let unmade = entry.then.unmade(true);
     let [

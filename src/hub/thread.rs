@@ -163,7 +163,7 @@ impl Worker {
                 id,
                 action,
                 looked_up,
-            } => self.core.frame(connection, id, action, looked_up),
+            } => Some(self.core.frame(connection, id, action, looked_up)),
             Command::Disconnect { connection } => {
                 self.core.disconnect(connection);
                 None
