@@ -90,11 +90,11 @@ impl Core {
     }
 
     /// The durable state, after a write failed: what was decided since is void.
-    pub fn roll_back(&mut self, state: State, recent: Vec<RecentId>, epoch: u32) {
+    pub fn roll_back(&mut self, state: State, epoch: u32) {
         self.people = People::new(&state);
         self.directory.reset(&state);
         self.state = state;
-        self.recent = RecentIds::new(recent);
+        self.recent.roll_back(&self.state);
         self.epoch = epoch;
         self.storage_works = false;
         // A user whose account was not made durable is nobody; their connections were never confirmed.

@@ -259,6 +259,28 @@ fn a_repeated_id_is_the_first_message() {
     assert_eq!(core.post(eva, found).unwrap(), first);
 }
 
+/// What was looked up before a fold and before a failure arrives after both.
+#[test]
+fn a_failure_makes_no_stored_id_unknown() {
+    let mut core = hub_with(&["eva"]);
+    let eva = user(&core, "eva");
+    let first = core.post(eva, message(GENERAL, "a", Some("1"))).unwrap();
+    take(&mut core);
+    let durable = core.state.clone();
+    core.post(eva, message(GENERAL, "b", Some("2"))).unwrap();
+    take(&mut core);
+    core.recent.folded(&[(LogId::Room(first.room), first.seq)]);
+    core.roll_back(durable, 1);
+    core.storage_works = true;
+    assert_eq!(
+        core.post(eva, message(GENERAL, "a", Some("1"))).unwrap(),
+        first
+    );
+    let again = core.post(eva, message(GENERAL, "b", Some("2"))).unwrap();
+    assert_eq!(again.seq, first.seq + 1, "what was void is new");
+    assert!(take(&mut core).record.is_some());
+}
+
 #[test]
 fn messages_have_a_rate_and_say_when_to_go_on() {
     let mut core = hub_with(&["eva"]);
@@ -354,7 +376,7 @@ fn connections_outlive_a_sign_out_that_was_not_made_durable() {
     take(&mut core);
     core.sign_out_everywhere(&claims("eva")).unwrap();
     take(&mut core);
-    core.roll_back(durable, Vec::new(), 1);
+    core.roll_back(durable, 1);
     assert_eq!(core.user_of(ConnectionId(1)).unwrap(), user(&core, "eva"));
     assert_eq!(core.online(), br#"["eva"]"#);
     core.announce_presence();
@@ -372,7 +394,7 @@ fn without_a_disk_nothing_is_decided_and_everything_is_readable() {
         .unwrap();
     let entry = take(&mut core);
     assert_eq!(entry.epoch, 0);
-    core.roll_back(durable, Vec::new(), 1);
+    core.roll_back(durable, 1);
     assert_eq!(
         code(core.post(eva, message(GENERAL, "x", None))),
         Code::StorageFailed

@@ -38,7 +38,6 @@ pub(super) enum Command {
     /// A write failed: this is what is durable.
     RolledBack {
         state: Box<State>,
-        recent: Vec<RecentId>,
         epoch: u32,
     },
     /// Writing works again.
@@ -58,10 +57,9 @@ impl Inbox {
         Inbox(Arc::new(Queue::new(limits::HUB_QUEUE)))
     }
 
-    pub fn rolled_back(&self, state: State, recent: Vec<RecentId>, epoch: u32) {
+    pub fn rolled_back(&self, state: State, epoch: u32) {
         self.0.push_now(Command::RolledBack {
             state: Box::new(state),
-            recent,
             epoch,
         });
     }
@@ -168,12 +166,8 @@ impl Worker {
                 self.core.disconnect(connection);
                 None
             }
-            Command::RolledBack {
-                state,
-                recent,
-                epoch,
-            } => {
-                self.core.roll_back(*state, recent, epoch);
+            Command::RolledBack { state, epoch } => {
+                self.core.roll_back(*state, epoch);
                 None
             }
             Command::Recovered => {
