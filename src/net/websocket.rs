@@ -12,12 +12,10 @@ use crate::hub::{
     error_frame,
 };
 use crate::limits;
-use crate::model::LogId;
 use crate::protocol::{
     Code, Error, Frame, HistoryRequest, MessageRequest, UserAction, parse_client_frame, reply_frame,
 };
 use crate::store::PageRange;
-use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -245,10 +243,9 @@ impl Session<'_> {
         let (reader, log) = (self.context.reader.clone(), self.context.log.clone());
         self.outbox
             .catch_up(Box::new(CatchUp::new(reader, log, first, attached.missed)));
-        let mut peer = Peer {
+        let peer = Peer {
             connection,
             user: attached.user,
-            logs: HashMap::new(),
         };
         let mut heard = Instant::now();
         self.wait_at_most(limits::PING_AFTER);
@@ -259,7 +256,7 @@ impl Session<'_> {
             match self.socket.read() {
                 Ok(message) => {
                     heard = Instant::now();
-                    self.hear(&mut peer, message);
+                    self.hear(&peer, message);
                 }
                 Err(WsError::Io(error)) if is_timeout(&error) => {
                     let alive = self
@@ -277,7 +274,7 @@ impl Session<'_> {
         }
     }
 
-    fn hear(&mut self, peer: &mut Peer, message: Message) {
+    fn hear(&mut self, peer: &Peer, message: Message) {
         match message {
             Message::Text(text) => self.act(peer, text.as_bytes()),
             Message::Binary(bytes) => self.act(peer, &bytes),
@@ -291,7 +288,7 @@ impl Session<'_> {
         let _ = self.socket.flush();
     }
 
-    fn act(&mut self, peer: &mut Peer, payload: &[u8]) {
+    fn act(&mut self, peer: &Peer, payload: &[u8]) {
         let frame = parse_client_frame(payload);
         let id = frame.id.clone();
         if let Err(error) = frame
@@ -304,7 +301,7 @@ impl Session<'_> {
 
     fn carry_out(
         &mut self,
-        peer: &mut Peer,
+        peer: &Peer,
         id: Option<String>,
         action: UserAction,
     ) -> Result<(), Error> {
@@ -389,36 +386,21 @@ impl Session<'_> {
 struct Peer {
     connection: ConnectionId,
     user: String,
-    /// Rooms by the names under which this peer sends to them; saves asking for what never changes.
-    logs: HashMap<String, LogId>,
 }
 
 impl Peer {
-    /// Whether a message with this `id` is in the segments already.
+    /// Whether a message with this `id` is in the segments already. The room is looked up each time: after a failed
+    /// write its name may stand for another log.
     fn look_up(
-        &mut self,
+        &self,
         hub: &Hub,
         request: &MessageRequest,
         id: Option<&str>,
     ) -> Result<LookedUp, Error> {
-        let Some(id) = id else {
-            return Ok(LookedUp::default());
-        };
-        let log = match self.logs.get(&request.room) {
-            Some(&log) => log,
-            None => {
-                let Some(log) = hub.log_of(&request.room) else {
-                    return Ok(LookedUp::default());
-                };
-                self.logs.insert(request.room.clone(), log);
-                log
-            }
-        };
-        let looked_up = hub.look_up(log, &self.user, id);
-        if looked_up.is_err() {
-            self.logs.remove(&request.room);
+        match (id, hub.log_of(&request.room)) {
+            (Some(id), Some(log)) => hub.look_up(log, &self.user, id),
+            _ => Ok(LookedUp::default()),
         }
-        looked_up
     }
 }
 
