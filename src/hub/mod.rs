@@ -9,6 +9,8 @@ mod core;
 mod directory;
 mod effect;
 mod messages;
+#[cfg(test)]
+mod model_test;
 mod people;
 mod presence;
 mod queue;
