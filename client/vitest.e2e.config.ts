@@ -12,5 +12,6 @@ export default defineConfig({
     // Only a guard against a test that hangs; what is waited for is waited for by itself.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000, interval: 50 } },
   },
 });

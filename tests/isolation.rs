@@ -188,3 +188,34 @@ fn the_dead_and_the_broken_disturb_nobody() {
         bens.expect_nothing();
     }
 }
+
+/// 200 messages of escapes are three times the bound on a backlog; one's own question does not cut one off.
+#[test]
+fn a_page_larger_than_the_backlog_arrives() {
+    for way in ["direct", "--writer-threads"] {
+        let server = match way {
+            "direct" => Server::start(),
+            way => Launch::new().option(way).start(),
+        };
+        let ann = register(&server, "ann");
+        let room = room_of(&server, &ann, &[]);
+        let mut anns = Socket::connect(&server, &ann);
+        let content = "\u{1}".repeat(10_800);
+        for _ in 0..199 {
+            anns.say(&room, &content);
+            anns.expect("Message");
+        }
+        let (action, page) = anns.request("History", json!({"room": room, "limit": 200}));
+        assert_eq!(action, "History");
+        assert_eq!(
+            page["messages"].as_array().map(Vec::len),
+            Some(200),
+            "{way}"
+        );
+        assert_eq!(
+            ann.history(&server, &room, "limit=200")["messages"],
+            page["messages"]
+        );
+        anns.barrier();
+    }
+}

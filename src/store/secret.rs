@@ -46,7 +46,15 @@ fn from_file(disk: &dyn Disk) -> Result<Option<Vec<u8>>, OpenError> {
     let mut content = Vec::new();
     match disk.read(FILE, MOST, &mut content) {
         Ok(()) => {}
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Where the directory itself is none, opening it says so.
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(None);
+        }
         Err(e) => return Err(OpenError::io("read", FILE, &e)),
     }
     let key = URL_SAFE_NO_PAD.decode(content.trim_ascii_end());

@@ -63,8 +63,6 @@ export class Timeline {
   detached: boolean = $state(false);
   /** The first unread message when the room was opened; does not move while one reads. */
   firstUnreadSeq: number | null = $state(null);
-  /** Messages of others that arrived while one was not at the bottom: for `Jump to latest`. */
-  newCount: number = $state(0);
   /** Why the last load failed, in words; null otherwise. `retry` tries again. */
   error: string | null = $state(null);
 
@@ -72,7 +70,7 @@ export class Timeline {
   readonly #api: Pick<Api, 'history'>;
   readonly #around: TimelineSurroundings;
   readonly #window = new MessageWindow();
-  #room: RoomView | null = null;
+  #room: RoomView | null = $state.raw(null);
   /** Grows with each opening and jump: answers to older questions are dropped. */
   #turn = 0;
   #readAtOpening = 0;
@@ -92,6 +90,11 @@ export class Timeline {
     for (const name of ['focus', 'visibilitychange']) platform.events.addEventListener(name, () => this.#attend());
   }
 
+  /** Messages of others that one has not seen yet: for `Jump to latest`. */
+  get newCount(): number {
+    return this.#room?.unread ?? 0;
+  }
+
   /** Set by the interface: the newest item is in view. */
   get atBottom(): boolean {
     return this.#atBottom;
@@ -100,7 +103,6 @@ export class Timeline {
   set atBottom(atBottom: boolean) {
     this.#atBottom = atBottom;
     if (!atBottom || this.detached) return;
-    this.newCount = 0;
     this.#inView = this.#window.last;
     this.#attend();
   }
@@ -108,7 +110,6 @@ export class Timeline {
   /** Shows a room: at a message, at a place that was left, or at the first unread message. */
   open(room: RoomView, seq: number | null = null, place: Place | null = null): Promise<void> {
     this.#begin(room);
-    this.newCount = 0;
     this.firstUnreadSeq = null;
     this.#readAtOpening = room.readSeq;
     this.items = [];
@@ -187,7 +188,6 @@ export class Timeline {
   /** Shows the newest messages. */
   async jumpToLatest(): Promise<void> {
     if (!this.#room) return;
-    this.newCount = 0;
     this.target = null;
     if (!this.loading && !this.detached) {
       this.landing = { kind: 'bottom' };
@@ -342,7 +342,6 @@ export class Timeline {
 
   #noteNew(room: RoomView, message: Message, following: boolean): void {
     if (!room.counts(message)) return;
-    if (!following) this.newCount++;
     // What comes while nobody looks is new to whoever comes back; what comes while one reads moves no line.
     const caughtUp = room.readSeq >= (this.firstUnreadSeq ?? 0);
     const away = !this.#platform.attended() || message.seq <= room.caughtUpTo;

@@ -236,8 +236,10 @@ describe('arriving messages', () => {
     const { timeline, view, arrive } = setUp({ last: 100 });
     arrive(110);
     await timeline.open(view);
+    expect(timeline.newCount).toBe(10);
     timeline.seen(105);
     expect(view.readSeq).toBe(105);
+    expect(timeline.newCount).toBe(5);
     timeline.atBottom = false;
     arrive(120);
     timeline.seen(120);
@@ -274,6 +276,7 @@ describe('arriving messages', () => {
     expect(timeline.newCount).toBe(3000);
     await timeline.jumpToLatest();
     expect(shown().at(-1)).toBe(6000);
+    timeline.atBottom = true;
     expect(timeline.newCount).toBe(0);
   });
 

@@ -284,6 +284,15 @@ fn entries_that_were_decided_on_lost_ground_fail_in_order() {
     hub.wait(101);
     hub.epoch = epoch;
     hub.state = state;
+    push_too_early(&mut hub, &durable);
+    disk.plan(None);
+    hub.wait_for(|heard| matches!(heard, Heard::Recovered).then_some(()));
+    hub.journal.close().unwrap();
+}
+
+/// A hub that writes before the recovery is rolled back once more.
+fn push_too_early(hub: &mut Hub, durable: &State) {
+    let epoch = hub.epoch;
     let event = hub.message("general", "Eva", "too early", None);
     let mut entries = vec![
         hub.decide(&event),
@@ -305,10 +314,7 @@ fn entries_that_were_decided_on_lost_ground_fail_in_order() {
         Heard::Log(_) => None,
         other => panic!("{other:?}"),
     });
-    assert_eq!((state, later), (durable, epoch + 1));
-    disk.plan(None);
-    hub.wait_for(|heard| matches!(heard, Heard::Recovered).then_some(()));
-    hub.journal.close().unwrap();
+    assert_eq!((&state, later), (durable, epoch + 1));
 }
 
 fn rolled_back(hub: &Hub) -> (State, u32) {

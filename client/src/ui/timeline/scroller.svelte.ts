@@ -140,8 +140,14 @@ export class Scroller<Row extends ScrollRow> {
     const anchor = this.#anchors.find(({ key }) => this.#layout.indexOf(key) >= 0);
     if (!anchor) return;
     this.#scrollTo(this.#lead() + this.#layout.top(this.#layout.indexOf(anchor.key)) - anchor.offset);
-    // At an end of the list a wish for a place cannot be met; being at the end is then the truth.
-    if (this.below <= 1 && this.above > 0) this.atEnd = true;
+    if (this.#showsEnd()) this.atEnd = true;
+  }
+
+  /** Whether all that is below the place wished for is in view; told only once every row of it has been measured. */
+  #showsEnd(): boolean {
+    const { from, to } = this.#layoutRange();
+    if (to < this.#layout.length || this.#list?.children.length !== to - from) return false;
+    return this.#expectedTop() + (this.#viewport?.clientHeight ?? 0) >= this.#layout.total - 1;
   }
 
   /** Notes the rows in view and their places, for the time when something moves. */
@@ -214,17 +220,20 @@ export class Scroller<Row extends ScrollRow> {
     return this.#layout.top(this.#layout.indexOf(anchor.key)) - anchor.offset;
   }
 
-  /** Chooses the rows to have in the page, and keeps the focus from vanishing with one that leaves. */
+  /** Chooses the rows to have in the page. */
   #window(): void {
     const view = this.#viewport;
     const top = this.#expectedTop();
     const next = this.#layout.range(top - AHEAD, top + (view?.clientHeight ?? 0) + AHEAD);
-    if (next.from === this.range.from && next.to === this.range.to) return;
+    this.#keepFocus(next);
+    if (next.from !== this.range.from || next.to !== this.range.to) this.range = next;
+  }
+
+  /** A row that leaves takes the focus with it; the list as a whole is where it belongs then. */
+  #keepFocus({ from, to }: Range): void {
     const focused = document.activeElement?.closest<HTMLElement>('[data-key]');
-    if (focused && this.#list?.contains(focused)) {
-      const index = this.#layout.indexOf(focused.dataset['key'] ?? '');
-      if (index < next.from || index >= next.to) view?.focus({ preventScroll: true });
-    }
-    this.range = next;
+    if (!focused || !this.#list?.contains(focused)) return;
+    const index = this.#layout.indexOf(focused.dataset['key'] ?? '');
+    if (index < from || index >= to || index < 0) this.#viewport?.focus({ preventScroll: true });
   }
 }
