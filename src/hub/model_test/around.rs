@@ -5,7 +5,7 @@ use super::rules::{self, Answer, World};
 use super::wire::{
     act, follow_rule, frame_of, in_order, names, payload, replay, request, set, take_answer,
 };
-use super::{Command, Do, IDS, PEOPLE, ROOMS, SERVED_LAG, Token};
+use super::{Command, Do, IDS, PEOPLE, ROOMS, SERVED_FOLDS, Token};
 use crate::auth::token::Claims;
 use crate::hub::core::{Core, Now};
 use crate::hub::directory::Directory;
@@ -58,6 +58,8 @@ pub struct Around {
     /// How far each fold went, and how many of them the hub knows.
     folds: Vec<HashMap<LogId, Seq>>,
     noticed: usize,
+    /// By person, room and `id`: what each look-up found, and how many folds the hub knew then.
+    looks: HashMap<(usize, usize, usize), Vec<(LookedUp, usize)>>,
 }
 
 impl Around {
@@ -99,6 +101,7 @@ impl Around {
             announced: BTreeSet::new(),
             folds: Vec::new(),
             noticed: 0,
+            looks: HashMap::new(),
         }
     }
 
@@ -188,10 +191,10 @@ impl Around {
             self.agree(caller.map(|_| Value::Null), Err(Code::Unauthorized));
             return;
         };
-        let new = self.message(what, who);
+        let (new, is_late) = self.message(what, who).unzip();
         let answer = caller.and_then(|user| act(&mut self.core, user, what, new));
         let is_overloaded = |error: &Error| error.code == Code::Overloaded;
-        if !answer.as_ref().is_err_and(is_overloaded) || !is_late(what) {
+        if !answer.as_ref().is_err_and(is_overloaded) || is_late != Some(true) {
             let expected = follow_rule(&mut self.world, who, None, what);
             self.agree(answer, expected);
         }
@@ -209,12 +212,12 @@ impl Around {
         let request = parse_client_frame(request(what).to_string().as_bytes());
         let action = request.action.expect("the request is good");
         let who = self.world.connections.get(&connection).copied();
-        let new = who.and_then(|who| self.message(what, who));
+        let (new, is_late) = who.and_then(|who| self.message(what, who)).unzip();
         let looked_up = new.map_or(LookedUp::default(), |new| new.looked_up);
         let reply = (self.core).frame(ConnectionId(connection), id.clone(), action, looked_up);
         let mut entry = self.core.take_entry(Some(reply)).expect("a frame's reply");
         let answer = take_answer(&mut entry.then.effects, connection);
-        if answer != frame_of(Err(Code::Overloaded), id.as_deref()) || !is_late(what) {
+        if answer != frame_of(Err(Code::Overloaded), id.as_deref()) || is_late != Some(true) {
             // Who was signed out has nothing to say; where the answer finds nobody, that is fine.
             let expected = who
                 .ok_or(Code::Unauthorized)
@@ -225,27 +228,32 @@ impl Around {
         self.push(entry, Some((connection, failure)), None);
     }
 
-    /// The message to be posted, with what its sender's thread found in the segments.
-    fn message(&self, what: &Do, who: usize) -> Option<NewMessage> {
-        let Do::Post(room, id, lag) = what else {
+    /// The message to be posted, with what its sender's thread found in the segments, perhaps long ago; and whether
+    /// that is so long ago that the hub may ask to look again.
+    fn message(&mut self, what: &Do, who: usize) -> Option<(NewMessage, bool)> {
+        let Do::Post(room, id, lag) = *what else {
             return None;
         };
         let mut data = request(what)["data"].take();
         data["id"] = json!(id.map(|id| IDS[id]));
         let request = parse_body(data.to_string().as_bytes()).expect("a good request");
-        let log = self.directory.find(ROOMS[*room]);
-        let looked_up = match (id, log) {
-            (Some(id), Some(log)) => self.look_up(log, who, IDS[*id], *lag),
-            _ => LookedUp::default(),
+        let Some(id) = id else {
+            let looked_up = LookedUp::default();
+            return Some((NewMessage { request, looked_up }, false));
         };
-        Some(NewMessage { request, looked_up })
+        let now = (self.look_up(ROOMS[room], who, IDS[id]), self.noticed);
+        let looks = self.looks.entry((who, room, id)).or_default();
+        looks.push(now);
+        let (looked_up, noticed) = looks[looks.len() - 1 - lag.min(looks.len() - 1)];
+        let is_late = self.noticed - noticed > SERVED_FOLDS;
+        Some((NewMessage { request, looked_up }, is_late))
     }
 
-    fn look_up(&self, log: LogId, who: usize, id: &str, lag: usize) -> LookedUp {
-        let LogId::Room(RoomId(at)) = log else {
-            unreachable!("the directory knows rooms");
+    fn look_up(&self, room: &str, who: usize, id: &str) -> LookedUp {
+        let Some(log @ LogId::Room(RoomId(at))) = self.directory.find(room) else {
+            return LookedUp::default();
         };
-        let fold = self.folds.iter().rev().nth(lag);
+        let fold = self.folds.last();
         let covered = fold.and_then(|fold| fold.get(&log)).copied().unwrap_or(0);
         let found = self.durable.0.rooms.get(at as usize).and_then(|room| {
             let seq = room.find(&self.world.people[who].name, id, covered)?;
@@ -449,6 +457,13 @@ impl Around {
                 assert_eq!(own, expected.map(|at| vec![LogId::Room(RoomId(at as u32))]));
             }
         }
+        for room in ROOMS {
+            let log = self
+                .world
+                .room(room)
+                .map(|at| LogId::Room(RoomId(at as u32)));
+            assert_eq!(self.directory.find(room), log);
+        }
         let online: Value = serde_json::from_slice(&self.core.online()).unwrap();
         assert_eq!(names(&online), set(&self.world.online()));
         for &connection in &self.known {
@@ -462,9 +477,4 @@ impl Around {
         let people = People::new(&self.core.state);
         assert_eq!(self.core.people.etag(), people.etag());
     }
-}
-
-/// Who looked into the segments too long ago may be asked to look again, and nothing has happened.
-fn is_late(what: &Do) -> bool {
-    matches!(what, Do::Post(_, Some(_), lag) if *lag > SERVED_LAG)
 }

@@ -66,7 +66,7 @@ impl World {
         self.people.iter().position(|p| fold(&p.name) == fold(name))
     }
 
-    fn room(&self, name: &str) -> Option<usize> {
+    pub fn room(&self, name: &str) -> Option<usize> {
         self.rooms.iter().position(|r| fold(&r.name) == fold(name))
     }
 
