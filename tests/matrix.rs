@@ -345,7 +345,7 @@ impl Stage {
         if status == 404 {
             let ghost = ghost_of(&room);
             let other = self.request(row.what, &ghost, is_new, who).send();
-            let (told, ghosts) = (whole(&answer), whole(&other));
+            let (told, ghosts) = (answer.whole(), other.whole());
             assert_eq!(told.replace(&room, "?"), ghosts.replace(&ghost, "?"));
         }
     }
@@ -403,13 +403,6 @@ fn ghost_of(room: &str) -> String {
     format!("q{}", room.get(1..).unwrap_or_default())
 }
 
-/// The whole answer but its time.
-fn whole(answer: &Response) -> String {
-    let mut headers = answer.headers.clone();
-    headers.retain(|(name, _)| name != "date");
-    format!("{} {headers:?} {}", answer.status, answer.text())
-}
-
 #[test]
 fn everybody_may_what_the_table_says() {
     let mut stage = Stage::new();
@@ -421,71 +414,6 @@ fn everybody_may_what_the_table_says() {
             }
         }
     }
-}
-
-/// All that somebody can find out without knowing what to ask for, and by asking for these rooms.
-fn found_out(server: &Server, person: &Person, rooms: &[&str]) -> Vec<String> {
-    let lists = ["/chat/list", "/chat/rooms", "/chat/users", "/chat/online"];
-    let search = format!("/chat/search?q={SAID}");
-    let mut found: Vec<String> = lists
-        .into_iter()
-        .chain([search.as_str()])
-        .map(|path| whole(&person.get(server, path).send()))
-        .collect();
-    let since: BTreeMap<&str, u64> = rooms.iter().map(|room| (*room, 0)).collect();
-    let (mut socket, welcome) = Socket::hello(server, person, json!(since));
-    found.push(welcome.to_string());
-    found.push(format!("{:?}", socket.drain()));
-    socket.close();
-    found
-}
-
-#[test]
-fn what_is_private_shows_to_nobody_else() {
-    let server = Server::start();
-    let [admin, outsider, creator, member] =
-        ["admin", "outsider", "creator", "member"].map(|who| register(&server, who));
-    let mut inside = Socket::connect(&server, &creator);
-    let mut outside =
-        [&admin, &outsider].map(|person| Socket::connect(&server, person).hearing_all());
-    let _stays = Socket::connect(&server, &member);
-    // Who came last is told last; until then presence is still to come.
-    for socket in &mut outside {
-        socket.until(|frame| {
-            frame["action"] == "Presence" && names(&frame["data"]["online"]).contains(&member.name)
-        });
-    }
-    let rooms = ["secret garden", "direct-1"];
-    let before = [&admin, &outsider].map(|person| found_out(&server, person, &rooms));
-    for socket in &mut outside {
-        socket.drain();
-    }
-
-    let [private, direct] = rooms;
-    let with = format!("/chat/direct/{}", member.name);
-    let made = creator.post(&server, &with).send().ok(201);
-    assert_eq!(made["name"], direct);
-    inside.ack(
-        "Create",
-        json!({"name": private, "kind": "private", "users": [member.name]}),
-    );
-    for room in rooms {
-        inside.ack("Typing", json!({"room": room}));
-        inside.ack("Message", json!({"room": room, "content": SAID}));
-        inside.ack("Read", json!({"room": room, "seq": 1}));
-        member.say(&server, room, SAID);
-    }
-    member
-        .post(&server, "/chat/leave/secret%20garden")
-        .send()
-        .nothing();
-    inside.ack("Add", json!([private, member.name]));
-
-    for socket in &mut outside {
-        socket.expect_nothing();
-    }
-    let after = [&admin, &outsider].map(|person| found_out(&server, person, &rooms));
-    assert_eq!(after, before);
 }
 
 /// The patterns of the table of routes, with their methods.
