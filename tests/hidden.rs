@@ -1,9 +1,10 @@
-//! What is private shows to nobody else: not by lists, searches, people, presence or frames.
+//! What is private shows to nobody else: not by lists, searches, people, presence or frames, nor by errors.
 
 mod common;
 
 use common::*;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// What is said in the rooms that hide, and searched for.
 const SAID: &str = "quince";
@@ -71,4 +72,50 @@ fn what_is_private_shows_to_nobody_else() {
     }
     let after = [&admin, &outsider].map(|person| found_out(&server, person, &rooms));
     assert_eq!(after, before);
+}
+
+/// A message's `id` is looked for in files before the room's members are known; whoever is not in the room must not
+/// see by an error that there are files.
+#[test]
+fn damage_inside_shows_to_nobody_outside() {
+    let launch = Launch::new();
+    let server = launch.start();
+    let [creator, outsider] = ["creator", "outsider"].map(|who| register(&server, who));
+    let room = people::private_room_of(&server, &creator, &[]);
+    creator.say(&server, &room, SAID);
+    server.stop();
+    let server = launch.start();
+    let damaged = segment_with(launch.data_path(), SAID);
+    std::fs::remove_file(&damaged).expect("the file is there");
+
+    let post = |person: &Person, room: &str| {
+        let message = json!({"room": room, "content": "may I?", "id": "m"});
+        person.post(&server, "/chat/chatroom").json(message).send()
+    };
+    post(&creator, &room).refused(503, "storage_failed");
+    let ghost = room.replacen('r', "q", 1);
+    let (told, ghosts) = (
+        post(&outsider, &room).whole(),
+        post(&outsider, &ghost).whole(),
+    );
+    assert_eq!(told.replace(&room, "?"), ghosts.replace(&ghost, "?"));
+    let message = |room: &str| json!({"room": room, "content": "may I?"});
+    Socket::connect(&server, &creator).refused("Message", message(&room), "storage_failed");
+    let mut socket = Socket::connect(&server, &outsider);
+    let told = socket.refused("Message", message(&room), "room_not_found");
+    let ghosts = socket.refused("Message", message(&ghost), "room_not_found");
+    assert_eq!(
+        told.to_string().replace(&room, "?"),
+        ghosts.to_string().replace(&ghost, "?")
+    );
+}
+
+/// The one file below `rooms` that holds this text.
+fn segment_with(data: &Path, text: &str) -> PathBuf {
+    let rooms = std::fs::read_dir(data.join("rooms")).expect("the rooms");
+    let files = rooms.flat_map(|room| std::fs::read_dir(room.unwrap().path()).expect("a room"));
+    let mut files = files.map(|file| file.unwrap().path());
+    let holds =
+        |file: &PathBuf| http::find(&std::fs::read(file).unwrap(), text.as_bytes()).is_some();
+    files.find(holds).expect("a segment with this text")
 }

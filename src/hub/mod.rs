@@ -185,9 +185,12 @@ impl Hub {
 
     /// Stores a message; answers it as JSON, as it stands: a repeated one as it was stored first.
     pub fn post(&self, claims: &Claims, request: MessageRequest) -> Result<Vec<u8>, Error> {
-        let looked_up = match (&request.id, self.log_of(&request.room)) {
-            (Some(id), Some(log)) => self.look_up(log, &self.account(claims)?.user.name, id)?,
-            _ => LookedUp::default(),
+        let looked_up = match &request.id {
+            Some(id) => {
+                let (log, sender) = self.writable(claims, &request.room)?;
+                self.look_up(log, &sender, id)?
+            }
+            None => LookedUp::default(),
         };
         let new = NewMessage { request, looked_up };
         let claims = claims.clone();
@@ -211,6 +214,16 @@ impl Hub {
         self.look(move |core| {
             let user = core.caller(&claims)?;
             core.visible_room(user, &room).map(LogId::Room)
+        })
+    }
+
+    /// The log of a room that the caller is in, and the caller's name.
+    fn writable(&self, claims: &Claims, room: &str) -> Result<(LogId, String), Error> {
+        let (claims, room) = (claims.clone(), room.to_owned());
+        self.look(move |core| {
+            let user = core.caller(&claims)?;
+            let room = core.own_room(user, &room)?;
+            Ok((LogId::Room(room), core.name(user).to_owned()))
         })
     }
 
@@ -288,6 +301,15 @@ impl Hub {
             let user = core.user_of(connection)?;
             let room = core.visible_room(user, &room)?;
             Ok((LogId::Room(room), core.room_name(room).to_owned()))
+        })
+    }
+
+    /// Whether the connection's user is in the room: what the hub will say of a message, before it is sent.
+    pub fn may_post_on(&self, connection: ConnectionId, room: &str) -> Result<(), Error> {
+        let room = room.to_owned();
+        self.look(move |core| {
+            let user = core.user_of(connection)?;
+            core.own_room(user, &room).map(|_| ())
         })
     }
 

@@ -390,7 +390,7 @@ struct Peer {
 
 impl Peer {
     /// Whether a message with this `id` is in the segments already. The room is looked up each time: after a failed
-    /// write its name may stand for another log.
+    /// write its name may stand for another log. Who is not in the room does not hear that its files are damaged.
     fn look_up(
         &self,
         hub: &Hub,
@@ -398,7 +398,10 @@ impl Peer {
         id: Option<&str>,
     ) -> Result<LookedUp, Error> {
         match (id, hub.log_of(&request.room)) {
-            (Some(id), Some(log)) => hub.look_up(log, &self.user, id),
+            (Some(id), Some(log)) => hub.look_up(log, &self.user, id).or_else(|error| {
+                hub.may_post_on(self.connection, &request.room)?;
+                Err(error)
+            }),
             _ => Ok(LookedUp::default()),
         }
     }
