@@ -114,8 +114,9 @@ impl Sink<Outcome> for Delivery {
         );
     }
 
-    fn rolled_back(&mut self, state: State, recent: Vec<RecentId>, epoch: u32) {
-        self.inbox.rolled_back(state, recent, epoch);
+    /// The hub knows these ids, and more: those that went into segments lately.
+    fn rolled_back(&mut self, state: State, _: Vec<RecentId>, epoch: u32) {
+        self.inbox.rolled_back(state, epoch);
     }
 
     fn recovered(&mut self) {

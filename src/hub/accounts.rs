@@ -143,17 +143,15 @@ impl Core {
         self.state.user(user).generation.wrapping_add(1)
     }
 
-    /// Their tokens are about to be dead: nothing that arrives on their connections from then on counts.
+    /// Their tokens are dead, and so are their connections: nothing that still arrives on them counts. They are
+    /// forgotten when their threads notice, not now, since the disk may still refuse all this.
     fn close_sockets(&mut self, user: UserId, reason: &'static str) {
         self.effect(Effect::CloseUser {
             user,
             code: CLOSE_UNAUTHORIZED,
             reason,
         });
-        let of_user = self.connections.values().filter(|s| s.user == user);
-        for _ in 0..of_user.filter(|s| self.is_alive(s)).count() {
-            self.presence.closed(user);
-        }
+        self.presence.ended(user);
     }
 
     pub fn users(&mut self) -> UserList {

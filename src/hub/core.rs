@@ -36,8 +36,8 @@ pub struct Core {
     staged: Staged,
 }
 
-/// A connection that has said who it is. It counts as long as its generation is the user's: signed out, it stays
-/// until its socket is gone, since the disk may fail to take the signing out.
+/// A connection that has said who it is. It is dead, though its thread may not know yet, as soon as its user's tokens
+/// are of another generation; and alive again where that turns out not to be durable.
 pub(super) struct Session {
     pub user: UserId,
     pub generation: u32,
@@ -90,20 +90,23 @@ impl Core {
     }
 
     /// The durable state, after a write failed: what was decided since is void.
-    pub fn roll_back(&mut self, state: State, recent: Vec<RecentId>, epoch: u32) {
+    pub fn roll_back(&mut self, state: State, epoch: u32) {
         self.people = People::new(&state);
-        self.directory.reset(&state, epoch);
+        self.directory.reset(&state);
         self.state = state;
-        self.recent = RecentIds::new(recent);
+        self.recent.roll_back(&self.state);
         self.epoch = epoch;
         self.storage_works = false;
         // A user whose account was not made durable is nobody; their connections were never confirmed.
         let known = self.state.users().len();
         let is_known = |user: UserId| (user.0 as usize) < known;
         self.connections.retain(|_, session| is_known(session.user));
-        let alive = self.connections.values().filter(|s| self.is_alive(s));
-        let online: Vec<UserId> = alive.map(|session| session.user).collect();
-        self.presence.recount(online, is_known);
+        let alive = self
+            .connections
+            .values()
+            .filter(|s| is_alive(&self.state, s));
+        self.presence
+            .recount(is_known, alive.map(|session| session.user));
     }
 
     // ---- who calls, and what they may see -------------------------------------------------------
@@ -111,22 +114,23 @@ impl Core {
     /// The user of a token, if it is alive.
     pub fn caller(&self, claims: &Claims) -> Result<UserId, Error> {
         let id = self.state.find_user(&claims.sub).ok_or_else(signed_out)?;
-        let user = self.state.user(id);
-        let alive = user.generation == claims.generation && user.active;
-        if alive { Ok(id) } else { Err(signed_out()) }
+        let session = Session {
+            user: id,
+            generation: claims.generation,
+        };
+        if is_alive(&self.state, &session) {
+            Ok(id)
+        } else {
+            Err(signed_out())
+        }
     }
 
     /// The user of a connection; `unauthorized` where they were signed out meanwhile.
     pub fn user_of(&self, connection: ConnectionId) -> Result<UserId, Error> {
-        let session = self.connections.get(&connection);
-        let alive = session.filter(|session| self.is_alive(session));
-        alive.map(|session| session.user).ok_or_else(signed_out)
-    }
-
-    /// Whether its user was not signed out since.
-    pub(super) fn is_alive(&self, session: &Session) -> bool {
-        let user = self.state.user(session.user);
-        user.generation == session.generation && user.active
+        match self.connections.get(&connection) {
+            Some(session) if is_alive(&self.state, session) => Ok(session.user),
+            _ => Err(signed_out()),
+        }
     }
 
     pub fn room_name(&self, room: RoomId) -> &str {
@@ -320,6 +324,11 @@ impl Core {
             },
         })
     }
+}
+
+pub(super) fn is_alive(state: &State, session: &Session) -> bool {
+    let user = state.user(session.user);
+    user.generation == session.generation && user.active
 }
 
 fn signed_out() -> Error {

@@ -5,35 +5,26 @@
 use crate::model::{LogId, RoomId, State};
 use crate::protocol::fold;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 #[derive(Default)]
 pub struct Directory {
     rooms: RwLock<HashMap<String, RoomId>>,
-    /// Of the state that the rooms are of.
-    epoch: AtomicU32,
 }
 
 impl Directory {
     pub fn of(state: &State) -> Directory {
         let directory = Directory::default();
-        directory.reset(state, 0);
+        directory.reset(state);
         directory
     }
 
-    pub fn reset(&self, state: &State, epoch: u32) {
+    pub fn reset(&self, state: &State) {
         let rooms = state
             .rooms()
             .map(|(id, room)| (fold(&room.name), id))
             .collect();
         *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = rooms;
-        self.epoch.store(epoch, Ordering::Release);
-    }
-
-    /// To be read before anything is looked up: what was found before a rollback may be of another room.
-    pub fn epoch(&self) -> u32 {
-        self.epoch.load(Ordering::Acquire)
     }
 
     pub fn insert(&self, name: &str, room: RoomId) {

@@ -21,8 +21,6 @@ pub struct NewMessage {
 /// What the store's segments say of an `id`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LookedUp {
-    /// Of the state before the look-up.
-    pub epoch: u32,
     /// The room that was looked into, if the sender's thread knew it.
     pub log: Option<LogId>,
     pub found: Option<(Seq, Millis)>,
@@ -75,12 +73,7 @@ impl Core {
             return Ok(Some(found));
         }
         let covered = if looked_here { looked.covered } else { 0 };
-        let known = match self.recent.find(room, user, id, covered) {
-            // A rollback forgets what was folded meanwhile, and with it how far a look-up had to reach.
-            Known::New if looked.epoch != self.epoch => Known::LookAgain,
-            known => known,
-        };
-        match known {
+        match self.recent.find(room, user, id, covered) {
             Known::New => Ok(None),
             Known::Stored(seq, timestamp) => Ok(Some((seq, timestamp))),
             Known::LookAgain => {

@@ -9,6 +9,8 @@ mod core;
 mod directory;
 mod effect;
 mod messages;
+#[cfg(test)]
+mod model_test;
 mod people;
 mod presence;
 mod queue;
@@ -186,7 +188,10 @@ impl Hub {
     /// Stores a message; answers it as JSON, as it stands: a repeated one as it was stored first.
     pub fn post(&self, claims: &Claims, request: MessageRequest) -> Result<Vec<u8>, Error> {
         let looked_up = match &request.id {
-            Some(id) => self.look_up(&request.room, &self.account(claims)?.user.name, id)?,
+            Some(id) => {
+                let (log, sender) = self.writable(claims, &request.room)?;
+                self.look_up(log, &sender, id)?
+            }
             None => LookedUp::default(),
         };
         let new = NewMessage { request, looked_up };
@@ -211,6 +216,16 @@ impl Hub {
         self.look(move |core| {
             let user = core.caller(&claims)?;
             core.visible_room(user, &room).map(LogId::Room)
+        })
+    }
+
+    /// The log of a room that the caller is in, and the caller's name.
+    fn writable(&self, claims: &Claims, room: &str) -> Result<(LogId, String), Error> {
+        let (claims, room) = (claims.clone(), room.to_owned());
+        self.look(move |core| {
+            let user = core.caller(&claims)?;
+            let room = core.own_room(user, &room)?;
+            Ok((LogId::Room(room), core.name(user).to_owned()))
         })
     }
 
@@ -298,19 +313,28 @@ impl Hub {
         })
     }
 
-    /// What the segments say of a message's `id`: to be done by the sender's thread, before the hub is asked. The room
-    /// may be one that the sender may not know of, or none; that is judged when the message is.
-    pub fn look_up(&self, room: &str, sender: &str, id: &str) -> Result<LookedUp, Error> {
-        let mut looked_up = LookedUp {
-            epoch: self.directory.epoch(),
-            ..LookedUp::default()
-        };
-        if let Some(log) = self.directory.find(room) {
-            let found = self.reader.find_id(log, sender, id)?;
-            looked_up.log = Some(log);
-            (looked_up.found, looked_up.covered) = (found.found, found.covered);
-        }
-        Ok(looked_up)
+    /// Whether the connection's user is in the room: what the hub will say of a message, before it is sent.
+    pub fn may_post_on(&self, connection: ConnectionId, room: &str) -> Result<(), Error> {
+        let room = room.to_owned();
+        self.look(move |core| {
+            let user = core.user_of(connection)?;
+            core.own_room(user, &room).map(|_| ())
+        })
+    }
+
+    /// The log of a room, whoever may know of it.
+    pub fn log_of(&self, room: &str) -> Option<LogId> {
+        self.directory.find(room)
+    }
+
+    /// What the segments say of a message's `id`: to be done by the sender's thread, before the hub is asked.
+    pub fn look_up(&self, log: LogId, sender: &str, id: &str) -> Result<LookedUp, Error> {
+        let found = self.reader.find_id(log, sender, id)?;
+        Ok(LookedUp {
+            log: Some(log),
+            found: found.found,
+            covered: found.covered,
+        })
     }
 
     // ---- asking ---------------------------------------------------------------------------------

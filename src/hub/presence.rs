@@ -44,25 +44,29 @@ impl Presence {
         self.listed = None;
     }
 
-    /// Begins anew with one entry for each connection, after a failed write; who turned out not to exist is forgotten.
+    /// All connections of a user end at once.
+    pub fn ended(&mut self, user: UserId) {
+        if self.connections.remove(&user).is_some() {
+            self.changed.entry(user).or_insert(true);
+            self.listed = None;
+        }
+    }
+
+    /// Begins anew with a user for each connection; forgets users who turned out not to exist.
     pub fn recount(
         &mut self,
-        connected: impl IntoIterator<Item = UserId>,
         exists: impl Fn(UserId) -> bool,
+        connections: impl Iterator<Item = UserId>,
     ) {
         let before = std::mem::take(&mut self.connections);
-        for user in connected {
+        for user in connections {
             *self.connections.entry(user).or_insert(0) += 1;
         }
-        let came = self
-            .connections
-            .keys()
-            .filter(|user| !before.contains_key(user));
-        let went = before
-            .keys()
-            .filter(|user| !self.connections.contains_key(user));
-        for (user, was_online) in came.map(|u| (*u, false)).chain(went.map(|u| (*u, true))) {
-            self.changed.entry(user).or_insert(was_online);
+        for &user in before.keys().chain(self.connections.keys()) {
+            let was_online = before.contains_key(&user);
+            if was_online != self.connections.contains_key(&user) {
+                self.changed.entry(user).or_insert(was_online);
+            }
         }
         self.changed.retain(|&user, _| exists(user));
         self.listed = None;

@@ -3,7 +3,7 @@
 //! Older ids are found by the store, in the segments, before the hub is asked. A sender's thread says through which
 //! `seq` the store looked; what is younger must be here, or the sender is asked to send again.
 
-use crate::model::{LogId, RecentId, RoomId, UserId};
+use crate::model::{LogId, RecentId, RoomId, State, UserId};
 use crate::protocol::{Millis, Seq};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -70,6 +70,22 @@ impl RecentIds {
         let key: Arc<str> = key(sender, id).into();
         ids.by_id.insert(key.clone(), (seq, timestamp));
         ids.order.push_back((seq, key));
+    }
+
+    /// Forgets what was not made durable: what stands behind the last message of its room. What was durable is kept,
+    /// though the segments may hold it by now: a sender may have looked into them before they did.
+    pub fn roll_back(&mut self, state: &State) {
+        self.rooms.retain(|&room, ids| {
+            if room >= state.next_room() {
+                return false;
+            }
+            let last = state.room(room).last_seq;
+            while ids.order.back().is_some_and(|&(seq, _)| seq > last) {
+                let (_, key) = ids.order.pop_back().expect("there is a back");
+                ids.by_id.remove(&key);
+            }
+            true
+        });
     }
 
     /// The store's look-ups cover these logs this far from now on.

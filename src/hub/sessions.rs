@@ -1,6 +1,6 @@
 //! Connections: coming with a token, hearing what was missed, going; and the frames they send.
 
-use super::core::{Core, Session};
+use super::core::{Core, Session, is_alive};
 use super::effect::{Audience, ConnectionId, Effect, Receiver, Reply, error_frame};
 use super::messages::{LookedUp, NewMessage};
 use crate::auth::token::Claims;
@@ -47,7 +47,7 @@ impl Core {
             self.may_write()?;
         }
         let name = self.name(user).to_owned();
-        let generation = self.state.user(user).generation;
+        let generation = claims.generation;
         self.connections
             .insert(connection, Session { user, generation });
         self.presence.opened(user, &name);
@@ -121,7 +121,7 @@ impl Core {
 
     pub fn disconnect(&mut self, connection: ConnectionId) {
         if let Some(session) = self.connections.remove(&connection)
-            && self.is_alive(&session)
+            && is_alive(&self.state, &session)
         {
             self.presence.closed(session.user);
         }
@@ -156,24 +156,28 @@ impl Core {
         self.send(Audience::Everyone, frame);
     }
 
-    /// Carries out a frame; the reply goes to its connection, with its `id`.
+    /// Carries out a frame; the reply goes to its connection, with its `id`. Where that was signed out meanwhile, the
+    /// reply finds nobody, unless the signing out was not made durable: then it asks to send the frame again.
     pub fn frame(
         &mut self,
         connection: ConnectionId,
         id: Option<String>,
         action: UserAction,
         looked_up: LookedUp,
-    ) -> Option<Reply> {
-        // Signed out meanwhile, the connection is being closed.
-        let user = self.user_of(connection).ok()?;
-        let answer = match self.act(user, connection, id.as_deref(), action, looked_up) {
-            Ok(answer) => id.is_some().then_some(answer),
+    ) -> Reply {
+        // Who asks for a list gets one, with an `id` or without.
+        let wants_answer = id.is_some() || matches!(action, UserAction::ListUsers);
+        let answer = self
+            .user_of(connection)
+            .and_then(|user| self.act(user, connection, id.as_deref(), action, looked_up));
+        let answer = match answer {
+            Ok(answer) => wants_answer.then_some(answer),
             Err(error) => Some(error_frame(&error, id.as_deref())),
         };
         if let Some(frame) = &answer {
             self.send(Audience::Connection(connection), frame.clone());
         }
-        Some(Reply::Frame { connection, id })
+        Reply::Frame { connection, id }
     }
 
     fn act(

@@ -40,7 +40,6 @@ pub(super) enum Command {
     /// A write failed: this is what is durable.
     RolledBack {
         state: Box<State>,
-        recent: Vec<RecentId>,
         epoch: u32,
     },
     /// Writing works again.
@@ -60,10 +59,9 @@ impl Inbox {
         Inbox(Arc::new(Queue::new(limits::HUB_QUEUE)))
     }
 
-    pub fn rolled_back(&self, state: State, recent: Vec<RecentId>, epoch: u32) {
+    pub fn rolled_back(&self, state: State, epoch: u32) {
         self.0.push_now(Command::RolledBack {
             state: Box::new(state),
-            recent,
             epoch,
         });
     }
@@ -169,18 +167,14 @@ impl Worker {
                 looked_up,
             } => {
                 its_turn = Some(turn);
-                self.core.frame(connection, id, action, looked_up)
+                Some(self.core.frame(connection, id, action, looked_up))
             }
             Command::Disconnect { connection } => {
                 self.core.disconnect(connection);
                 None
             }
-            Command::RolledBack {
-                state,
-                recent,
-                epoch,
-            } => {
-                self.core.roll_back(*state, recent, epoch);
+            Command::RolledBack { state, epoch } => {
+                self.core.roll_back(*state, epoch);
                 None
             }
             Command::Recovered => {

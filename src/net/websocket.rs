@@ -307,10 +307,7 @@ impl Session<'_> {
             }
             UserAction::Message(request) => {
                 request.check()?;
-                match &id {
-                    Some(id) => self.context.hub.look_up(&request.room, &peer.user, id)?,
-                    None => LookedUp::default(),
-                }
+                peer.look_up(&self.context.hub, &request.room, id.as_deref())?
             }
             UserAction::Report(issue) => {
                 check_report(issue)?;
@@ -381,6 +378,20 @@ struct Peer {
     connection: ConnectionId,
     user: String,
     turns: Arc<Turns>,
+}
+
+impl Peer {
+    /// Whether a message with this `id` is in the segments already. The room is looked up each time: after a failed
+    /// write its name may stand for another log. Who is not in the room does not hear that its files are damaged.
+    fn look_up(&self, hub: &Hub, room: &str, id: Option<&str>) -> Result<LookedUp, Error> {
+        match (id, hub.log_of(room)) {
+            (Some(id), Some(log)) => hub.look_up(log, &self.user, id).or_else(|error| {
+                hub.may_post_on(self.connection, room)?;
+                Err(error)
+            }),
+            _ => Ok(LookedUp::default()),
+        }
+    }
 }
 
 /// `limit` of a page, 1–200.

@@ -21,6 +21,13 @@ impl Response {
         value
     }
 
+    /// All of it but its time, to compare with another.
+    pub fn whole(&self) -> String {
+        let mut headers = self.headers.clone();
+        headers.retain(|(name, _)| name != "date");
+        format!("{} {headers:?} {}", self.status, self.text())
+    }
+
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("the body is UTF-8")
     }
