@@ -60,6 +60,7 @@ fn every_action_has_a_sample() {
         "Join",
         "Leave",
         "ListUsers",
+        "Ping",
         "Message",
         "Read",
         "Report",
