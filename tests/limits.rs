@@ -124,6 +124,22 @@ fn open_requests_are_counted_each_by_itself() {
 }
 
 #[test]
+fn reports_by_frame_and_by_http_are_one_count() {
+    let server = Launch::limited().start();
+    let ann = register(&server, "ann");
+    let mut socket = Socket::connect(&server, &ann);
+    for _ in 0..30 {
+        socket.ack("Report", json!("an issue"));
+    }
+    let refused = socket.refused("Report", json!("an issue"), "rate_limited");
+    assert!(refused["retry_after_ms"].is_u64(), "{refused}");
+    let body = json!({"name": "somebody", "issue": "something"});
+    limited(&server.post("/report").json(body.clone()).send());
+    let elsewhere = server.post("/report").from("127.0.0.2").json(body).send();
+    assert_eq!(elsewhere.status, 200);
+}
+
+#[test]
 fn messages_of_one_user() {
     let server = Launch::limited().start();
     let (ann, ben) = (register(&server, "ann"), register(&server, "ben"));

@@ -176,6 +176,17 @@ fn typing() {
 }
 
 #[test]
+fn pings_of_clients_are_acked() {
+    let server = shared();
+    let ann = register(&server, "ann");
+    let mut socket = Socket::connect(&server, &ann);
+    socket.send(json!({"action": "Ping", "id": "alive"}));
+    assert_eq!(socket.reply("alive"), ("Ack".to_owned(), json!({})));
+    socket.send(json!({"action": "Ping"}));
+    socket.expect_nothing();
+}
+
+#[test]
 fn lists_and_histories_come_with_the_id_asked() {
     let server = shared();
     let ann = register(&server, "ann");
