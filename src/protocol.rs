@@ -77,6 +77,12 @@ pub struct Message {
     /// The sender's own reference, by which a repetition is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// The sender's earlier message whose text this one replaces; what was said stays in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Seq>,
+    /// In answers: when the text was replaced, by the newest message that did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Millis>,
     /// On messages from [`SERVER_NAME`]: what happened, for clients that put it in their own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<RoomEvent>,

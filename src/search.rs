@@ -8,35 +8,39 @@ mod needle;
 #[cfg(test)]
 mod tests;
 
-use crate::model::LogId;
+use crate::model::{LogId, Readable, Replaced};
 use crate::protocol::{Error, Millis, SERVER_NAME, Seq};
 use crate::store::{Chunk, ChunkLines, Reader, join_lines};
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 use memchr::{memchr, memchr_iter, memrchr};
 use needle::Needle;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::num::NonZero;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Messages of people whose content holds `query`, ignoring case, newest first over all `logs`:
+/// Messages of people whose content holds `query`, ignoring case, newest first over all `rooms`; texts that were replaced
+/// are not among them:
 /// `{"messages":[...],"more":bool,"complete":bool,"searched_back_to":ms}`.
 ///
 /// Stops when it knows that there are more than `limit` hits, or at `deadline`: then `complete` is false, and
 /// everything after `searched_back_to` was searched. Fails with `storage_failed` as reading does.
 pub fn search(
     reader: &Reader,
-    logs: &[LogId],
+    rooms: &[Readable],
     query: &str,
     limit: u32,
     deadline: Instant,
 ) -> Result<Vec<u8>, Error> {
-    let mut chunks: Vec<Chunk> = logs.iter().flat_map(|&log| reader.chunks(log)).collect();
+    let mut chunks: Vec<Chunk> = rooms
+        .iter()
+        .flat_map(|room| reader.chunks(room.log))
+        .collect();
     chunks.sort_by_key(|chunk| Reverse(chunk.newest));
     let search = Search {
         reader,
@@ -46,6 +50,10 @@ pub fn search(
         next: AtomicUsize::new(0),
         unsearched: AtomicUsize::new(chunks.len()),
         hits: Mutex::default(),
+        replaced: rooms
+            .iter()
+            .map(|room| (room.log, &*room.replaced))
+            .collect(),
         chunks,
     };
     search.run()?;
@@ -64,6 +72,7 @@ struct Search<'a> {
     next: AtomicUsize,
     /// The first chunk that the deadline left out.
     unsearched: AtomicUsize,
+    replaced: HashMap<LogId, &'a Replaced>,
     /// The newest so far, the oldest of them on top.
     hits: Mutex<BinaryHeap<Reverse<Hit>>>,
 }
@@ -183,6 +192,7 @@ impl Search<'_> {
         match self.reader.read_chunk(chunk, buffer)? {
             ChunkLines::File(content) => {
                 let mut matches = self.matches(content, self.oldest_kept(), scratch);
+                matches.retain(|m| self.is_current(chunk, m.seq, &content[m.line.clone()]));
                 matches.sort_unstable_by_key(|m| Reverse((m.timestamp, m.seq)));
                 for found in matches.iter().take(self.most) {
                     let line = &content[found.line.clone()];
@@ -195,13 +205,24 @@ impl Search<'_> {
                 let oldest = self.oldest_kept();
                 for line in lines {
                     let json = line.json();
-                    if let Some(found) = self.matches(json, oldest, scratch).first() {
+                    if let Some(found) = self.matches(json, oldest, scratch).first()
+                        && self.is_current(chunk, found.seq, json)
+                    {
                         self.keep(found, json.to_vec());
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whether no newer text stands for this one.
+    fn is_current(&self, chunk: &Chunk, seq: Seq, line: &[u8]) -> bool {
+        let Some(replaced) = self.replaced.get(&chunk.log).filter(|all| !all.is_empty()) else {
+            return true;
+        };
+        let original = replaces_of(line).unwrap_or(seq);
+        replaced.get(&original).is_none_or(|&newest| newest == seq)
     }
 
     fn keep(&self, found: &Match, json: Vec<u8>) {
@@ -286,6 +307,7 @@ impl Search<'_> {
 
 const CONTENT: &[u8] = br#","content":"#;
 const TIMESTAMP: &[u8] = br#","timestamp":"#;
+const REPLACES: &[u8] = br#","replaces":"#;
 static FIND_CONTENT: LazyLock<Finder> = LazyLock::new(|| Finder::new(CONTENT));
 static FIND_TIMESTAMP: LazyLock<Finder> = LazyLock::new(|| Finder::new(TIMESTAMP));
 
@@ -295,6 +317,15 @@ fn text_range(line: &[u8]) -> Option<Range<usize>> {
     let start = FIND_CONTENT.find(line)? + CONTENT.len();
     let end = start + FIND_TIMESTAMP.find(&line[start..])?;
     Some(start..end)
+}
+
+/// The message whose text this one replaces.
+fn replaces_of(line: &[u8]) -> Option<Seq> {
+    let start = memmem::find(line, REPLACES)? + REPLACES.len();
+    let digits = line[start..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit());
+    Some(digits.fold(0, |seq, digit| seq * 10 + Seq::from(digit - b'0')))
 }
 
 /// The timestamp whose key begins at `at`.

@@ -87,6 +87,7 @@ History                                   public   401 401 200 200 200 200 200
 History                                   private  401 401 404 404 200 200 404
 History                                   direct   401 401 404  -  200 200 404
 ListUsers                                 -        401 401 200 200 200 200 200
+Ping                                      -        401 401 200 200 200 200 200
 Report                                    -        401 401 200 200 200 200 200
 Hello                                     -        401 401 400 400 400 400 400
 
@@ -316,7 +317,7 @@ impl Stage {
             "Create" => json!({"name": room, "users": [self.name("guest")]}),
             "Join" | "Leave" => json!(room),
             "Add" => json!([room, self.name("guest")]),
-            "ListUsers" => Value::Null,
+            "ListUsers" | "Ping" => Value::Null,
             "Report" => json!("It is cold."),
             "Hello" => json!({"token": self.person("guest").token}),
             other => panic!("an action without data: {other}"),
@@ -461,7 +462,9 @@ fn actions(source: &'static str) -> BTreeSet<String> {
             .next()
             .unwrap_or_default()
     };
-    let names = variants.lines().map(name).filter(|name| !name.is_empty());
+    // A variant begins with a capital; its fields and comments do not.
+    let is_variant = |name: &&str| name.starts_with(char::is_uppercase);
+    let names = variants.lines().map(name).filter(is_variant);
     names.map(str::to_owned).collect()
 }
 

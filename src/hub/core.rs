@@ -299,6 +299,8 @@ impl Core {
             content: event.sentence(),
             timestamp: self.now.millis,
             id: None,
+            replaces: None,
+            edited: None,
             event: Some(event),
         }
     }

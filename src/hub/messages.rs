@@ -4,7 +4,7 @@ use super::core::Core;
 use super::effect::Audience;
 use super::effect::ConnectionId;
 use super::recent::Known;
-use crate::model::{Event, LogId, RoomId, UserId};
+use crate::model::{Event, LogId, Readable, RoomId, UserId};
 use crate::protocol::{
     Code, Error, Frame, Message, MessageFrame, MessageRequest, Millis, ReadPosition, RoomAndUser,
     Seq, fold, text_frame,
@@ -26,6 +26,20 @@ pub struct LookedUp {
     pub found: Option<(Seq, Millis)>,
     /// Everything up to here was looked at.
     pub covered: Seq,
+    /// With `replaces`: what was found there.
+    pub original: Original,
+}
+
+/// The message whose text another one is to replace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Original {
+    /// There is none, or it is itself the new text of another.
+    #[default]
+    None,
+    /// The sender's own.
+    Own,
+    /// Somebody else's.
+    Foreign,
 }
 
 /// Where a message stands: just now, or since its first sending.
@@ -55,6 +69,9 @@ impl Core {
                 seq,
                 timestamp,
             });
+        }
+        if request.replaces.is_some() {
+            check_original(looked_up, room)?;
         }
         self.may_write()?;
         self.take_from_bucket(user)?;
@@ -99,7 +116,7 @@ impl Core {
 
     /// The path of every message: no look-up by name twice, one encoding for the journal and all who receive it.
     fn append_message(&mut self, room: RoomId, user: UserId, request: MessageRequest) -> Posted {
-        let seq = self.state.advance(room);
+        let seq = self.state.advance(room, request.replaces);
         let timestamp = self.now.millis;
         let message = Message {
             room: self.state.room(room).name.clone(),
@@ -108,6 +125,8 @@ impl Core {
             content: request.content,
             timestamp,
             id: request.id,
+            replaces: request.replaces,
+            edited: None,
             event: None,
         };
         let line = MessageFrame::new(&message);
@@ -184,17 +203,46 @@ impl Core {
         Ok(())
     }
 
+    /// A room's log and name, for one who may read it.
+    pub fn readable(&self, user: UserId, room: &str) -> Result<Readable, Error> {
+        Ok(self.readable_room(self.visible_room(user, room)?))
+    }
+
+    fn readable_room(&self, id: RoomId) -> Readable {
+        let room = self.state.room(id);
+        Readable {
+            log: LogId::Room(id),
+            name: room.name.clone(),
+            replaced: room.replaced.clone(),
+        }
+    }
+
     /// The logs to search: one room of the user's, or all of them.
-    pub fn searchable(&self, user: UserId, room: Option<&str>) -> Result<Vec<LogId>, Error> {
+    pub fn searchable(&self, user: UserId, room: Option<&str>) -> Result<Vec<Readable>, Error> {
         if let Some(room) = room {
-            return Ok(vec![LogId::Room(self.own_room(user, room)?)]);
+            return Ok(vec![self.readable_room(self.own_room(user, room)?)]);
         }
         Ok(self
             .state
             .user(user)
             .rooms
             .iter()
-            .map(|&room| LogId::Room(room))
+            .map(|&room| self.readable_room(room))
             .collect())
+    }
+}
+
+/// Only one's own text is replaced, and the original is named, however often that happens.
+fn check_original(looked_up: LookedUp, room: RoomId) -> Result<(), Error> {
+    match looked_up.original {
+        Original::Own if looked_up.log == Some(LogId::Room(room)) => Ok(()),
+        Original::Foreign => {
+            let message = "That message is somebody else's. You can change your own.";
+            Err(Error::new(Code::Forbidden, message))
+        }
+        Original::Own | Original::None => {
+            let message = "There is no message of this number here whose text can be replaced.";
+            Err(Error::new(Code::BadRequest, message))
+        }
     }
 }

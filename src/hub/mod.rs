@@ -24,15 +24,15 @@ mod turns;
 
 pub use accounts::{Account, CLOSE_UNAUTHORIZED, Credentials, user_exists};
 pub use effect::{Audience, ConnectionId, Effect, LogLine, Outcome, Receiver, Reply, error_frame};
-pub use messages::{LookedUp, NewMessage, Posted};
+pub use messages::{LookedUp, NewMessage, Original, Posted};
 pub use people::UserList;
 pub use sessions::{Attached, Missed, Since, empty_ack};
 pub use thread::{HubThread, Inbox};
 pub use turns::{Turn, Turns};
 
 use crate::auth::token::Claims;
-use crate::model::LogId;
-use crate::protocol::{Code, CreateRequest, Error, MessageRequest, Room, UserAction};
+use crate::model::{LogId, Readable};
+use crate::protocol::{Code, CreateRequest, Error, Message, MessageRequest, Room, Seq, UserAction};
 use crate::store::Reader;
 use core::Core;
 use directory::Directory;
@@ -187,12 +187,11 @@ impl Hub {
 
     /// Stores a message; answers it as JSON, as it stands: a repeated one as it was stored first.
     pub fn post(&self, claims: &Claims, request: MessageRequest) -> Result<Vec<u8>, Error> {
-        let looked_up = match &request.id {
-            Some(id) => {
-                let (log, sender) = self.writable(claims, &request.room)?;
-                self.look_up(log, &sender, id)?
-            }
-            None => LookedUp::default(),
+        let looked_up = if request.id.is_some() || request.replaces.is_some() {
+            let (log, sender) = self.writable(claims, &request.room)?;
+            self.look_up(log, &sender, request.id.as_deref(), request.replaces)?
+        } else {
+            LookedUp::default()
         };
         let new = NewMessage { request, looked_up };
         let claims = claims.clone();
@@ -210,16 +209,7 @@ impl Hub {
         Ok(line.json().to_vec())
     }
 
-    /// The log of a room that the caller may read.
-    pub fn readable(&self, claims: &Claims, room: &str) -> Result<LogId, Error> {
-        let (claims, room) = (claims.clone(), room.to_owned());
-        self.look(move |core| {
-            let user = core.caller(&claims)?;
-            core.visible_room(user, &room).map(LogId::Room)
-        })
-    }
-
-    /// The log of a room that the caller is in, and the caller's name.
+    /// The log of a room that the caller is in, and the caller's name as first written.
     fn writable(&self, claims: &Claims, room: &str) -> Result<(LogId, String), Error> {
         let (claims, room) = (claims.clone(), room.to_owned());
         self.look(move |core| {
@@ -229,8 +219,17 @@ impl Hub {
         })
     }
 
+    /// The log of a room that the caller may read.
+    pub fn readable(&self, claims: &Claims, room: &str) -> Result<Readable, Error> {
+        let (claims, room) = (claims.clone(), room.to_owned());
+        self.look(move |core| {
+            let user = core.caller(&claims)?;
+            core.readable(user, &room)
+        })
+    }
+
     /// The logs of one of the caller's rooms, or of all of them.
-    pub fn searchable(&self, claims: &Claims, room: Option<&str>) -> Result<Vec<LogId>, Error> {
+    pub fn searchable(&self, claims: &Claims, room: Option<&str>) -> Result<Vec<Readable>, Error> {
         let (claims, room) = (claims.clone(), room.map(str::to_owned));
         self.look(move |core| {
             let user = core.caller(&claims)?;
@@ -299,17 +298,12 @@ impl Hub {
         self.look(move |core| core.user_of(connection).map(|_| core.users()))
     }
 
-    /// The log and the name of a room that the connection's user may read.
-    pub fn readable_on(
-        &self,
-        connection: ConnectionId,
-        room: &str,
-    ) -> Result<(LogId, String), Error> {
+    /// The log of a room that the connection's user may read.
+    pub fn readable_on(&self, connection: ConnectionId, room: &str) -> Result<Readable, Error> {
         let room = room.to_owned();
         self.look(move |core| {
             let user = core.user_of(connection)?;
-            let room = core.visible_room(user, &room)?;
-            Ok((LogId::Room(room), core.room_name(room).to_owned()))
+            core.readable(user, &room)
         })
     }
 
@@ -327,13 +321,38 @@ impl Hub {
         self.directory.find(room)
     }
 
-    /// What the segments say of a message's `id`: to be done by the sender's thread, before the hub is asked.
-    pub fn look_up(&self, log: LogId, sender: &str, id: &str) -> Result<LookedUp, Error> {
-        let found = self.reader.find_id(log, sender, id)?;
-        Ok(LookedUp {
+    /// What the files say of a message that is to be sent: to be done by the sender's thread, before the hub is asked.
+    pub fn look_up(
+        &self,
+        log: LogId,
+        sender: &str,
+        id: Option<&str>,
+        replaces: Option<Seq>,
+    ) -> Result<LookedUp, Error> {
+        let mut looked_up = LookedUp {
             log: Some(log),
-            found: found.found,
-            covered: found.covered,
+            ..LookedUp::default()
+        };
+        if let Some(id) = id {
+            let known = self.reader.find_id(log, sender, id)?;
+            (looked_up.found, looked_up.covered) = (known.found, known.covered);
+        }
+        if let Some(original) = replaces {
+            looked_up.original = self.look_at_original(log, sender, original)?;
+        }
+        Ok(looked_up)
+    }
+
+    fn look_at_original(&self, log: LogId, sender: &str, seq: Seq) -> Result<Original, Error> {
+        let Some(line) = self.reader.line(log, seq)? else {
+            return Ok(Original::None);
+        };
+        let message: Option<Message> = serde_json::from_slice(line.json()).ok();
+        Ok(match message {
+            Some(message) if message.replaces.is_some() => Original::None,
+            Some(message) if message.sender == sender => Original::Own,
+            Some(_) => Original::Foreign,
+            None => Original::None,
         })
     }
 

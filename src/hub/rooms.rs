@@ -106,6 +106,7 @@ impl Core {
             created: self.now.millis,
             last_seq: 0,
             members,
+            replaced: Default::default(),
         };
         let fields = vec![
             ("room", record.name.clone()),

@@ -255,6 +255,7 @@ fn a_repeated_id_is_the_first_message() {
         log: Some(log),
         found: Some((first.seq, first.timestamp)),
         covered: 99,
+        ..LookedUp::default()
     };
     assert_eq!(core.post(eva, found).unwrap(), first);
 }

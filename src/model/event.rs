@@ -3,6 +3,7 @@
 use super::{Contradiction, LogId, Room, RoomId, RoomRecord, State, User, UserId, UserRecord};
 use crate::protocol::{Message, Millis, Report, Seq};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// One change of the state; a line of the journal. A change and its announcement are one event, so that a crash
 /// never leaves the one without the other.
@@ -251,7 +252,16 @@ impl State {
                 room.name, message.seq, room.last_seq
             )));
         }
-        room.last_seq = message.seq;
+        if message
+            .replaces
+            .is_some_and(|original| original >= message.seq)
+        {
+            return Err(Contradiction(format!(
+                "in the room {:?} message {} replaces a later one",
+                room.name, message.seq
+            )));
+        }
+        room.advance(message.replaces);
         Ok(())
     }
 
@@ -336,6 +346,7 @@ impl State {
         let mut room = Room::new(&record.name, record.kind, &record.creator, record.created);
         room.topic.clone_from(&record.topic);
         room.last_seq = record.last_seq;
+        room.replaced = Arc::new(record.replaced.clone());
         for (name, &read) in &record.members {
             let user = self.known_user(name)?;
             room.members.insert(user, read);

@@ -11,7 +11,7 @@ mod users;
 
 pub use event::{Append, Event, RecentId};
 pub use records::{RoomRecord, UserRecord};
-pub use rooms::{GENERAL, Room};
+pub use rooms::{GENERAL, Readable, Replaced, Room};
 pub use users::User;
 
 use crate::protocol::{Millis, RoomKind, SERVER_NAME, Seq, fold};
@@ -133,10 +133,8 @@ impl State {
     }
 
     /// Gives out the next `seq` of a room: what applying a message to it does, without looking it up by name.
-    pub fn advance(&mut self, room: RoomId) -> Seq {
-        let room = &mut self.rooms[room.0 as usize];
-        room.last_seq += 1;
-        room.last_seq
+    pub fn advance(&mut self, room: RoomId, replaces: Option<Seq>) -> Seq {
+        self.rooms[room.0 as usize].advance(replaces)
     }
 
     fn insert_user(&mut self, user: User) -> UserId {

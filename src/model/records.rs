@@ -1,6 +1,6 @@
 //! Users and rooms as `state.json` and the journal hold them: by name, complete, readable.
 
-use super::{Contradiction, Room, State, User};
+use super::{Contradiction, Replaced, Room, State, User};
 use crate::protocol::{Millis, RoomKind, Seq};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +27,9 @@ pub struct RoomRecord {
     pub last_seq: Seq,
     /// Read position by user name.
     pub members: BTreeMap<String, Seq>,
+    /// Messages whose text was replaced, and the newest message that did.
+    #[serde(default, skip_serializing_if = "Replaced::is_empty")]
+    pub replaced: Replaced,
 }
 
 impl From<&UserRecord> for User {
@@ -76,6 +79,7 @@ impl State {
             created: room.created,
             last_seq: room.last_seq,
             members: room.members.iter().map(member).collect(),
+            replaced: (*room.replaced).clone(),
         }
     }
 
@@ -127,6 +131,8 @@ mod tests {
             content: "something happened".into(),
             timestamp: 5,
             id: None,
+            replaces: None,
+            edited: None,
             event: None,
         }
     }
@@ -162,6 +168,7 @@ mod tests {
             created: 2,
             last_seq: 0,
             members: [("Eva".to_owned(), 0), ("mira".to_owned(), 0)].into(),
+            replaced: Replaced::default(),
         };
         state
             .apply(&Event::RoomCreated {

@@ -7,6 +7,7 @@ pub mod assets;
 pub mod capacity;
 mod catch_up;
 pub mod cors;
+mod edits;
 mod farewell;
 mod gate;
 pub mod http;

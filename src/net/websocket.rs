@@ -4,6 +4,7 @@
 //! sent, tungstenite's own pongs and closes included, goes through the [`Outbox`], so that bytes never interleave.
 
 use super::catch_up::CatchUp;
+use super::edits;
 use super::outbox::Outbox;
 use super::transport::Transport;
 use super::{Context, Upgraded, unix_seconds};
@@ -14,7 +15,8 @@ use crate::hub::{
 };
 use crate::limits;
 use crate::protocol::{
-    Code, Error, Frame, HistoryRequest, UserAction, check_report, parse_client_frame, reply_frame,
+    Code, Error, Frame, HistoryRequest, MessageRequest, UserAction, check_report,
+    parse_client_frame, reply_frame,
 };
 use crate::store::{Page, PageRange};
 use std::io::{self, Read};
@@ -307,7 +309,7 @@ impl Session<'_> {
             }
             UserAction::Message(request) => {
                 request.check()?;
-                peer.look_up(&self.context.hub, &request.room, id.as_deref())?
+                peer.look_up(&self.context.hub, request, id.as_deref())?
             }
             UserAction::Report(issue) => {
                 check_report(issue)?;
@@ -329,7 +331,7 @@ impl Session<'_> {
         id: Option<&str>,
     ) -> Result<(), Error> {
         let limit = page_limit(request.limit)?;
-        let (log, room) = self
+        let room = self
             .context
             .hub
             .readable_on(peer.connection, &request.room)?;
@@ -338,8 +340,8 @@ impl Session<'_> {
             after: request.after,
             limit,
         };
-        let page = self.context.reader.page(log, &range)?;
-        self.outbox.answer(&history_frame(&room, &page, id));
+        let page = edits::page(&self.context.reader, &room, &range)?;
+        self.outbox.answer(&history_frame(&room.name, &page, id));
         Ok(())
     }
 
@@ -383,12 +385,21 @@ struct Peer {
 impl Peer {
     /// Whether a message with this `id` is in the segments already. The room is looked up each time: after a failed
     /// write its name may stand for another log. Who is not in the room does not hear that its files are damaged.
-    fn look_up(&self, hub: &Hub, room: &str, id: Option<&str>) -> Result<LookedUp, Error> {
-        match (id, hub.log_of(room)) {
-            (Some(id), Some(log)) => hub.look_up(log, &self.user, id).or_else(|error| {
-                hub.may_post_on(self.connection, room)?;
-                Err(error)
-            }),
+    fn look_up(
+        &self,
+        hub: &Hub,
+        request: &MessageRequest,
+        id: Option<&str>,
+    ) -> Result<LookedUp, Error> {
+        let (room, replaces) = (&request.room, request.replaces);
+        match hub.log_of(room) {
+            Some(log) if id.is_some() || replaces.is_some() => {
+                let looked_up = hub.look_up(log, &self.user, id, replaces);
+                looked_up.or_else(|error| {
+                    hub.may_post_on(self.connection, room)?;
+                    Err(error)
+                })
+            }
             _ => Ok(LookedUp::default()),
         }
     }

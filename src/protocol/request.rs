@@ -40,6 +40,9 @@ pub struct MessageRequest {
     pub id: Option<String>,
     #[serde(default)]
     pub sender: Option<String>,
+    /// One's own earlier message whose text this one replaces.
+    #[serde(default)]
+    pub replaces: Option<Seq>,
     /// Accepted and not used: the server's clock counts.
     #[serde(default, rename = "timestamp")]
     _timestamp: Option<IgnoredAny>,

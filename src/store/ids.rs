@@ -120,6 +120,8 @@ mod tests {
             content: content.into(),
             timestamp: 5,
             id: id.map(str::to_owned),
+            replaces: None,
+            edited: None,
             event: None,
         };
         serde_json::to_vec(&message).unwrap()

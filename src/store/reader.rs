@@ -58,6 +58,11 @@ enum Place {
 }
 
 impl Line {
+    /// A message as it is to be answered.
+    pub fn of(message: &Message) -> Line {
+        Line(Place::Memory(MessageFrame::new(message)))
+    }
+
     /// The message alone.
     pub fn json(&self) -> &[u8] {
         match &self.0 {
@@ -367,7 +372,7 @@ fn chunk_end(found: &Log, first: Seq) -> Seq {
 
 /// Lines that are searched together.
 pub(crate) struct Chunk {
-    log: LogId,
+    pub log: LogId,
     place: ChunkPlace,
     /// The largest timestamp in it.
     pub newest: Millis,

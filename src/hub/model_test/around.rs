@@ -263,6 +263,7 @@ impl Around {
             log: Some(log),
             found,
             covered,
+            ..LookedUp::default()
         }
     }
 
@@ -453,6 +454,7 @@ impl Around {
                 let expected = self.world.visible(who, room);
                 assert_eq!(members, expected.map(|at| self.world.member_names(at)));
                 let own = self.core.searchable(user, Some(room)).map_err(|e| e.code);
+                let own = own.map(|rooms| rooms.iter().map(|room| room.log).collect::<Vec<_>>());
                 let expected = self.world.own(who, room);
                 assert_eq!(own, expected.map(|at| vec![LogId::Room(RoomId(at as u32))]));
             }

@@ -7,6 +7,7 @@ use super::rooms::room_parameter;
 use super::{Answered, Call};
 use crate::auth::token::Claims;
 use crate::limits::{SEARCH_DEADLINE, SEARCH_QUERY_BYTES};
+use crate::net::edits;
 use crate::net::response::Answer;
 use crate::protocol::{Code, Error, MessageRequest, check_room_name};
 use crate::store::PageRange;
@@ -21,8 +22,8 @@ pub(super) fn post(call: &Call<'_>, claims: &Claims) -> Answered {
 pub(super) fn history(call: &Call<'_>, claims: &Claims) -> Answered {
     let room = room_parameter(call)?;
     let range = page_range(call)?;
-    let log = call.context.hub.readable(claims, room)?;
-    let page = call.context.reader.page(log, &range)?;
+    let room = call.context.hub.readable(claims, room)?;
+    let page = edits::page(&call.context.reader, &room, &range)?;
     Ok(Answer::json(200, page.to_json()))
 }
 
@@ -43,9 +44,9 @@ pub(super) fn search(call: &Call<'_>, claims: &Claims) -> Answered {
         check_room_name(room)?;
     }
     let limit = call.limit()?;
-    let logs = call.context.hub.searchable(claims, room.as_deref())?;
+    let rooms = call.context.hub.searchable(claims, room.as_deref())?;
     let deadline = Instant::now() + SEARCH_DEADLINE;
-    let found = crate::search::search(&call.context.reader, &logs, &query, limit, deadline)?;
+    let found = crate::search::search(&call.context.reader, &rooms, &query, limit, deadline)?;
     Ok(Answer::json(200, found))
 }
 

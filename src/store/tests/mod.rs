@@ -197,6 +197,7 @@ fn room(name: &str, members: &[&str]) -> Event {
             created: 3,
             last_seq: 0,
             members: members.iter().map(|&name| (name.to_owned(), 0)).collect(),
+            replaced: Default::default(),
         },
         announcement: Some(message(name, 1, SERVER_NAME, "Eva created the room", None)),
     }
@@ -211,6 +212,8 @@ fn message(room: &str, seq: Seq, sender: &str, content: &str, id: Option<&str>) 
         content: content.into(),
         timestamp: 1_000 + seq,
         id: id.map(str::to_owned),
+        replaces: None,
+        edited: None,
         event: None,
     }
 }
