@@ -60,6 +60,7 @@ fn every_action_has_a_sample() {
         "Join",
         "Leave",
         "ListUsers",
+        "Ping",
         "Message",
         "Read",
         "Report",
@@ -123,6 +124,7 @@ fn understood(action: &UserAction) -> (&'static str, Value) {
                 json!({"room": h.room, "before": h.before, "after": h.after, "limit": h.limit}),
             ),
         ),
+        UserAction::Ping => ("Ping", Value::Null),
         UserAction::ListUsers => ("ListUsers", Value::Null),
         UserAction::Report(issue) => ("Report", json!(issue)),
     }

@@ -18,8 +18,14 @@ fn padded(length: usize) -> String {
 
 #[test]
 fn violations_close_with_the_code_that_the_rfc_names() {
-    let server = shared();
-    let ann = register(&server, "ann");
+    for server in both_ways() {
+        let ann = register(&server, "ann");
+        violate(&server, &ann);
+        Socket::connect(&server, &ann).barrier();
+    }
+}
+
+fn violate(server: &Server, ann: &Person) {
     let text = b"{\"action\":\"ListUsers\"}";
     let unmasked = {
         let mut bytes = vec![0x81, text.len() as u8];
@@ -75,11 +81,10 @@ fn violations_close_with_the_code_that_the_rfc_names() {
         ),
     ];
     for (what, bytes, code) in cases {
-        let mut socket = RawSocket::signed_in(&server, &ann);
+        let mut socket = RawSocket::signed_in(server, ann);
         socket.connection.send(&bytes);
         assert_eq!(socket.expect_close(), code, "{what}");
     }
-    Socket::connect(&server, &ann).barrier();
 }
 
 #[test]
@@ -168,9 +173,14 @@ fn pings_are_answered_with_their_payload() {
 
 #[test]
 fn closing_is_answered() {
-    let server = shared();
+    for server in both_ways() {
+        close_in_every_way(&server);
+    }
+}
+
+fn close_in_every_way(server: &Server) {
     for code in [1000u16, 1001, 3000, 4999] {
-        let mut socket = connected(&server);
+        let mut socket = connected(server);
         socket.frame(true, CLOSE, &[&code.to_be_bytes()[..], b"bye"].concat());
         loop {
             let (_, opcode, payload) = socket.read().expect("a close");
@@ -181,7 +191,7 @@ fn closing_is_answered() {
         }
         socket.connection.expect_end();
     }
-    let mut socket = connected(&server);
+    let mut socket = connected(server);
     socket.frame(true, CLOSE, b"");
     loop {
         let (_, opcode, _) = socket.read().expect("a close");

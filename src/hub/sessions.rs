@@ -242,7 +242,10 @@ impl Core {
                 self.report(name, true, issue)?;
                 Ok(empty_ack(id))
             }
-            UserAction::ListUsers | UserAction::History(_) | UserAction::Hello(_) => {
+            UserAction::ListUsers
+            | UserAction::History(_)
+            | UserAction::Hello(_)
+            | UserAction::Ping => {
                 unreachable!("the connection's own thread answers these")
             }
         }

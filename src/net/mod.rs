@@ -70,24 +70,25 @@ impl Throttles {
             reports: window(),
         }
     }
+}
 
-    /// Counts a new account.
-    fn account(&self, peer: IpAddr) -> Result<(), Error> {
-        take(&self.accounts, peer, "new accounts from your address")
+impl Throttles {
+    pub fn account(&self, peer: IpAddr) -> Result<(), Error> {
+        count(&self.accounts, peer, "new accounts from your address")
     }
 
-    /// Counts a question whether a name exists.
-    fn lookup(&self, peer: IpAddr) -> Result<(), Error> {
-        take(&self.lookups, peer, "questions for names from your address")
+    pub fn lookup(&self, peer: IpAddr) -> Result<(), Error> {
+        count(&self.lookups, peer, "questions for names from your address")
     }
 
-    /// Counts a report, whichever way it comes.
-    fn report(&self, peer: IpAddr) -> Result<(), Error> {
-        take(&self.reports, peer, "reports from your address")
+    /// By HTTP and by WebSocket together.
+    pub fn report(&self, peer: IpAddr) -> Result<(), Error> {
+        count(&self.reports, peer, "reports from your address")
     }
 }
 
-fn take(throttle: &WindowThrottle, peer: IpAddr, what: &str) -> Result<(), Error> {
+/// Counts one more; `rate_limited` where that is too many.
+fn count(throttle: &WindowThrottle, peer: IpAddr, what: &str) -> Result<(), Error> {
     throttle.take(peer, Instant::now()).map_err(|wait| {
         let seconds = wait.as_secs() + 1;
         Error::rate_limited(

@@ -7,6 +7,7 @@
 //!    off.
 //! 4. While a connection catches up with what it missed, what is pushed waits for that to end, and only its bytes
 //!    count.
+//! 5. One answer that is larger than half the bound may wait uncounted; whoever asked for it gets it at its own pace.
 //!
 //! Where the system can send without blocking, the fan-out sends straight into the socket, and a writer thread
 //! exists only while the connection is behind. Elsewhere each connection has one as long as it lives.
@@ -71,6 +72,11 @@ pub struct Outboxes {
 }
 
 impl Outboxes {
+    /// A frame that the bound does not count, since it is a good part of it: a page of long messages.
+    fn is_large(&self, frame: &Frame) -> bool {
+        frame.bytes().len() > self.backlog_bytes / 2
+    }
+
     /// `writer_threads` asks for a thread a connection even where the system can do without.
     pub fn new(writer_threads: bool, backlog_bytes: usize) -> Outboxes {
         let direct = DO_NOT_WAIT.is_some() && !writer_threads;
@@ -101,6 +107,8 @@ pub struct Outbox {
     queue: Mutex<Queue>,
     /// For a writer that stays: there is something to write, or the end.
     filled: Condvar,
+    /// A writer has written what it had in hand.
+    written: Condvar,
     closing: AtomicBool,
     this: Weak<Outbox>,
 }
@@ -121,10 +129,15 @@ struct Queue {
     frames: VecDeque<(Frame, Instant)>,
     /// Of the first frame, so much has been sent.
     sent: usize,
-    /// Bytes that wait, those included that a writer has in hand; a frame counts for [`FRAME_BYTES_LEAST`] at least.
+    /// Bytes that wait, those included that a writer has in hand; without a large answer's. A frame counts for
+    /// [`FRAME_BYTES_LEAST`] at least.
     bytes: usize,
+    /// Large answers that wait.
+    large: usize,
     /// A writer thread has the socket.
     writing: bool,
+    /// It is writing something now.
+    in_hand: bool,
     /// What was missed, while nobody is writing it.
     missed: Option<Missed>,
     /// When the socket last took something of what was missed.
@@ -148,11 +161,14 @@ impl Outbox {
                 frames: VecDeque::new(),
                 sent: 0,
                 bytes: 0,
+                large: 0,
                 writing: false,
+                in_hand: false,
                 missed: None,
                 progress: Instant::now(),
             }),
             filled: Condvar::new(),
+            written: Condvar::new(),
             closing: AtomicBool::new(false),
             this: this.clone(),
         }))
@@ -160,6 +176,29 @@ impl Outbox {
 
     pub fn send(&self, frame: &Frame) {
         self.push(std::slice::from_ref(frame), frame.bytes());
+    }
+
+    /// An answer to a question of this connection, of any size. Only for the connection's own thread: blocks while an
+    /// earlier large answer waits, so that one who asks and does not read holds one of them at most.
+    pub fn answer(&self, frame: &Frame) {
+        if self.shared.is_large(frame) {
+            let queue = lock(&self.queue);
+            let waits = |queue: &mut Queue| queue.large > 0 && queue.phase != Phase::Cut;
+            let queue = self.written.wait_while(queue, waits);
+            drop(queue.unwrap_or_else(PoisonError::into_inner));
+        }
+        self.send(frame);
+    }
+
+    /// Waits until everything is sent, at most so long: before a socket is shut.
+    pub fn wait_until_sent(&self, patience: Duration) {
+        let queue = lock(&self.queue);
+        let waits = |queue: &mut Queue| {
+            let something = !queue.frames.is_empty() || queue.in_hand || queue.missed.is_some();
+            something && queue.phase != Phase::Cut
+        };
+        let result = self.written.wait_timeout_while(queue, patience, waits);
+        drop(result.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Whether the connection is being closed by us: what it still sends does not count.
@@ -311,11 +350,12 @@ impl Outbox {
         queue.phase = Phase::Cut;
         queue.frames = VecDeque::new();
         queue.missed = None;
-        queue.bytes = 0;
+        (queue.bytes, queue.large) = (0, 0);
         self.closing.store(true, Ordering::Release);
         // A socket that is gone already needs no shutting.
         let _ = self.stream.shutdown(Shutdown::Both);
         self.filled.notify_all();
+        self.written.notify_all();
     }
 
     /// Sends what the socket takes now.
@@ -346,8 +386,8 @@ impl Outbox {
                 Err(_) => return self.cut_locked(&mut queue),
             }
         }
-        queue.append(frames, sent);
-        if queue.bytes > self.shared.backlog_bytes {
+        queue.append(frames, sent, &self.shared);
+        if queue.bytes > self.shared.backlog_bytes || queue.large > 1 {
             return self.cut_locked(&mut queue);
         }
         if queue.phase != Phase::CatchingUp {
@@ -400,12 +440,17 @@ impl Outbox {
         loop {
             match self.next_work(&mut batch) {
                 Work::Missed(missed) => self.write_missed(missed),
-                Work::Batch { oldest, cost } => {
+                Work::Batch {
+                    oldest,
+                    counted,
+                    large,
+                } => {
                     if !self.write_batch(&batch, oldest) {
                         return self.cut();
                     }
                     let mut queue = lock(&self.queue);
-                    queue.bytes = queue.bytes.saturating_sub(cost);
+                    queue.bytes = queue.bytes.saturating_sub(counted);
+                    queue.large = queue.large.saturating_sub(large);
                 }
                 Work::None => return,
             }
@@ -415,10 +460,14 @@ impl Outbox {
     /// What is to be written next; waits for it where this thread stays.
     fn next_work(&self, batch: &mut Vec<u8>) -> Work {
         batch.clear();
+        batch.shrink_to(WRITE_BYTES);
         let mut queue = lock(&self.queue);
+        queue.in_hand = false;
+        self.written.notify_all();
         loop {
             // Cut, there is nothing missed; closing, the rest of a piece goes ahead of the close.
             if let Some(missed) = queue.missed.take() {
+                queue.in_hand = true;
                 return Work::Missed(missed);
             }
             match queue.phase {
@@ -426,8 +475,13 @@ impl Outbox {
                 Phase::CatchingUp => {}
                 Phase::Live | Phase::Closing => {
                     if let Some(&(_, oldest)) = queue.frames.front() {
-                        let cost = queue.take_into(batch);
-                        return Work::Batch { oldest, cost };
+                        queue.in_hand = true;
+                        let (counted, large) = queue.take_into(batch, &self.shared);
+                        return Work::Batch {
+                            oldest,
+                            counted,
+                            large,
+                        };
                     }
                 }
             }
@@ -479,7 +533,7 @@ impl Receiver for Outbox {
             // What waits behind missed messages that are not sent would show a hole; it comes with the next connection.
             // Of what was missed the rest of a piece stays, since the peer has its beginning.
             queue.frames.clear();
-            (queue.bytes, queue.sent) = (0, 0);
+            (queue.bytes, queue.large, queue.sent) = (0, 0, 0);
         }
         queue.phase = Phase::Closing;
         self.closing.store(true, Ordering::Release);
@@ -491,17 +545,18 @@ impl Receiver for Outbox {
 /// What a writer does next.
 enum Work {
     Missed(Missed),
-    /// Since when its first frame waits, and what it counts for.
+    /// So many bytes that were counted, so many large answers.
     Batch {
         oldest: Instant,
-        cost: usize,
+        counted: usize,
+        large: usize,
     },
     None,
 }
 
 impl Queue {
     /// Frames of which the first `sent` bytes, all together, are sent already.
-    fn append(&mut self, frames: &[Frame], mut sent: usize) {
+    fn append(&mut self, frames: &[Frame], mut sent: usize, shared: &Outboxes) {
         let now = Instant::now();
         for frame in frames {
             let length = frame.bytes().len();
@@ -513,26 +568,32 @@ impl Queue {
                 // Something was sent only where nothing waited, so this is the first in the queue.
                 self.sent = sent;
             }
-            self.bytes += cost(length - sent);
+            match shared.is_large(frame) {
+                true => self.large += 1,
+                false => self.bytes += cost(length - sent),
+            }
             sent = 0;
             self.frames.push_back((frame.clone(), now));
         }
     }
 
-    /// Answers what the taken frames cost.
-    fn take_into(&mut self, batch: &mut Vec<u8>) -> usize {
-        let mut taken = 0;
+    /// Moves what fits into a batch; answers what of it was counted, and how many large answers it has.
+    fn take_into(&mut self, batch: &mut Vec<u8>, shared: &Outboxes) -> (usize, usize) {
+        let (mut counted, mut large) = (0, 0);
         while let Some((frame, _)) = self.frames.front() {
             let bytes = &frame.bytes()[self.sent..];
             if !batch.is_empty() && batch.len() + bytes.len() > WRITE_BYTES {
-                return taken;
+                break;
             }
-            taken += cost(bytes.len());
             batch.extend_from_slice(bytes);
+            match shared.is_large(frame) {
+                true => large += 1,
+                false => counted += cost(bytes.len()),
+            }
             self.sent = 0;
             self.frames.pop_front();
         }
-        taken
+        (counted, large)
     }
 
     /// What waited for the catch-up is not behind because of its receiver: its clocks start now.

@@ -16,7 +16,7 @@ use crate::limits;
 use crate::protocol::{
     Code, Error, Frame, HistoryRequest, UserAction, check_report, parse_client_frame, reply_frame,
 };
-use crate::store::{Line, Page, PageRange};
+use crate::store::PageRange;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ const CLOSE_AUTHENTICATION_TIMEOUT: u16 = 4408;
 
 /// Who has not signed in yet is told this soon that the server stops.
 const STOP_CHECK: Duration = Duration::from_millis(500);
+/// A socket's timeout may ring this much late: the system rounds long ones up.
+const TIMER_SLACK: Duration = Duration::from_secs(2);
 
 /// Serves the socket until it closes. The upgrade has been answered.
 pub fn serve(upgraded: Upgraded, context: &Context) {
@@ -94,7 +96,9 @@ struct Greeting {
 
 /// Why a connection ends.
 enum Ending {
-    /// The peer closed it, or is gone.
+    /// The peer closed it as it should; the answer to that is on its way.
+    Closed,
+    /// The peer is gone.
     Gone,
     /// We close it, saying why.
     Close(u16, &'static str),
@@ -236,7 +240,8 @@ impl Session<'_> {
             user: attached.user,
             turns: Arc::default(),
         };
-        self.socket.get_mut().wait_for_each(limits::PING_AFTER);
+        let mut wait = limits::PING_AFTER;
+        self.socket.get_mut().wait_for_each(wait);
         loop {
             if self.outbox.is_closing() {
                 return Ending::Closing;
@@ -249,11 +254,18 @@ impl Session<'_> {
                         .outbox
                         .catching_up()
                         .map_or(heard, |progress| heard.max(progress));
-                    // The timer may ring a little early.
-                    if alive.elapsed() + Duration::from_secs(1) >= limits::SILENT_PEER {
+                    let left = limits::SILENT_PEER.saturating_sub(alive.elapsed());
+                    if left < TIMER_SLACK {
                         return Ending::Gone;
                     }
                     self.outbox.send(&Frame::ping());
+                    let next = left
+                        .saturating_sub(TIMER_SLACK)
+                        .clamp(TIMER_SLACK, limits::PING_AFTER);
+                    if next != wait {
+                        wait = next;
+                        self.socket.get_mut().wait_for_each(wait);
+                    }
                 }
                 Err(error) => return ending_of(&error),
             }
@@ -294,6 +306,12 @@ impl Session<'_> {
         let looked_up = match &action {
             UserAction::History(request) => return self.history(peer, request, id.as_deref()),
             UserAction::ListUsers => return self.list_users(peer, id.as_deref()),
+            UserAction::Ping => {
+                if id.is_some() {
+                    self.outbox.send(&empty_ack(id.as_deref()));
+                }
+                return Ok(());
+            }
             UserAction::Hello(_) => {
                 return Err(Error::new(
                     Code::BadRequest,
@@ -336,10 +354,8 @@ impl Session<'_> {
             after: request.after,
             limit,
         };
-        let mut page = self.context.reader.page(log, &range)?;
-        let bound = self.context.config.backlog_bytes;
-        cut_to_fit(&mut page, range.after.is_some(), bound - bound / 8);
-        self.outbox.send(&history_frame(&room, &page, id));
+        let page = self.context.reader.page(log, &range)?;
+        self.outbox.answer(&history_frame(&room, &page, id));
         Ok(())
     }
 
@@ -348,7 +364,7 @@ impl Session<'_> {
         let list = self.context.hub.users_on(peer.connection)?;
         let json = std::str::from_utf8(&list.json).expect("JSON is UTF-8");
         let users: &serde_json::value::RawValue = serde_json::from_str(json).expect("JSON is JSON");
-        self.outbox.send(&reply_frame("List", users, id));
+        self.outbox.answer(&reply_frame("List", users, id));
         Ok(())
     }
 
@@ -358,13 +374,16 @@ impl Session<'_> {
     fn finish(mut self, ending: Ending) {
         match ending {
             Ending::Gone => return,
+            Ending::Closed => return self.outbox.wait_until_sent(limits::CLOSE_HANDSHAKE),
             Ending::Closing => {}
             Ending::Close(code, reason) => {
                 self.outbox.close(code, reason);
             }
         }
+        let deadline = Instant::now() + limits::CLOSE_HANDSHAKE;
+        self.outbox.wait_until_sent(limits::CLOSE_HANDSHAKE);
         let transport = self.socket.get_mut();
-        transport.wait_until(Instant::now() + limits::CLOSE_HANDSHAKE);
+        transport.wait_until(deadline);
         let mut dropped = [0; 512];
         while matches!(transport.read(&mut dropped), Ok(1..)) {}
     }
@@ -390,40 +409,7 @@ pub fn page_limit(asked: Option<u64>) -> Result<u32, Error> {
     }
 }
 
-/// Leaves out what goes beyond `bytes`, at the end where `more` is asked for next; one message stays in any case. An
-/// answer that alone is a whole backlog would cut off whoever asks for it, each time they come back and ask again.
-fn cut_to_fit(page: &mut Page, oldest: bool, bytes: usize) {
-    let mut left = bytes;
-    let mut fits = |line: &Line| {
-        let length = line.json().len() + 1;
-        let fits = length <= left;
-        left = left.saturating_sub(length);
-        fits
-    };
-    let all = page.lines.len();
-    let count = match oldest {
-        true => page.lines.iter().take_while(|line| fits(line)).count(),
-        false => page
-            .lines
-            .iter()
-            .rev()
-            .take_while(|line| fits(line))
-            .count(),
-    };
-    let count = count.max(1).min(all);
-    if count == all {
-        return;
-    }
-    page.more = true;
-    if oldest {
-        page.lines.truncate(count);
-    } else {
-        page.lines.drain(..all - count);
-        page.first += (all - count) as u64;
-    }
-}
-
-fn history_frame(room: &str, page: &Page, id: Option<&str>) -> Frame {
+fn history_frame(room: &str, page: &crate::store::Page, id: Option<&str>) -> Frame {
     #[derive(serde::Serialize)]
     struct History<'a> {
         room: &'a str,
@@ -451,7 +437,8 @@ fn ending_of(error: &WsError) -> Ending {
             Ending::Close(CLOSE_TOO_BIG, "A message has at most 64 KiB.")
         }
         WsError::Utf8(_) => Ending::Close(CLOSE_NOT_UTF8, "Text must be UTF-8."),
-        WsError::ConnectionClosed | WsError::AlreadyClosed | WsError::Io(_) => Ending::Gone,
+        WsError::ConnectionClosed | WsError::AlreadyClosed => Ending::Closed,
+        WsError::Io(_) => Ending::Gone,
         WsError::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
             Ending::Gone
         }
