@@ -354,6 +354,7 @@ impl Session<'_> {
             after: request.after,
             limit,
         };
+        let _reading = self.context.readings.begin(&peer.user);
         let page = self.context.reader.page(log, &range)?;
         self.outbox.answer(&history_frame(&room, &page, id));
         Ok(())
