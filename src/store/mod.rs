@@ -23,6 +23,7 @@ mod segments;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod torn;
 mod writer;
 
 pub use error::OpenError;
@@ -265,18 +266,25 @@ pub struct Store {
 impl Store {
     /// Starts the threads. `sink` is called by one of them.
     pub fn start<T: Send + 'static>(self, sink: impl Sink<T> + 'static) -> Journal<T> {
+        let mut journal = self.start_writer(sink);
+        let base = journal.base.clone();
+        journal.checkpoint = Some(spawn("checkpoint", move || checkpoint::run(&base)));
+        journal
+    }
+
+    /// [`Store::start`] without the checkpoint's thread.
+    fn start_writer<T: Send + 'static>(self, sink: impl Sink<T> + 'static) -> Journal<T> {
         let queue = Arc::new(Queue::new());
         let woken = queue.clone();
         self.base
             .notices
             .on_notice(Box::new(move || woken.notice()));
         let writer = Writer::new(self.base.clone(), queue.clone(), sink, self.live);
-        let base = self.base.clone();
         Journal {
             queue,
             base: self.base,
             writer: Some(spawn("journal", move || writer.run())),
-            checkpoint: Some(spawn("checkpoint", move || checkpoint::run(&base))),
+            checkpoint: None,
             _lock: self.lock,
         }
     }
@@ -317,7 +325,7 @@ impl<T: Send + 'static> Journal<T> {
     /// committed is lost by it.
     pub fn close(mut self) -> Result<(), String> {
         self.join(Closing::Complete)?;
-        checkpoint::fold_last(&self.base).map_err(|error| error.to_string())
+        checkpoint::fold_last(&self.base, checkpoint::THREADS).map_err(|error| error.to_string())
     }
 
     fn join(&mut self, how: Closing) -> Result<(), String> {
