@@ -7,7 +7,7 @@ use super::{Data, Record, line, torn};
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
 
-/// The format of the data directory. A greater number is refused; a smaller one is for a migration to know.
+/// The format of the data directory. A greater number is refused; a smaller one is migrated.
 pub const FORMAT: u64 = 1;
 
 /// How many bytes of a journal count. What follows them is void: left by a failed write, or torn.
@@ -156,6 +156,11 @@ fn read_header(name: &str, number: u64, bytes: &[u8]) -> Result<Header, OpenErro
         serde_json::from_slice(bytes).map_err(|e| damaged(&format!("its header is wrong: {e}")))?;
     if header.format > FORMAT {
         return Err(newer(name, header.format));
+    }
+    if header.format < FORMAT {
+        // A migration leaves none of these.
+        let what = format!("it has format {}, and state.json {FORMAT}", header.format);
+        return Err(damaged(&what));
     }
     if header.journal != number {
         return Err(damaged(&format!(

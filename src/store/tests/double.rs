@@ -204,6 +204,7 @@ impl MemoryDisk {
         inner.time += u64::from(notice);
         let time = inner.time;
         let mut file = inner.files[name].lock().unwrap();
+        file.synced = content.len();
         file.content = content;
         if notice {
             file.modified = time;

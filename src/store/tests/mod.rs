@@ -9,6 +9,7 @@ mod life;
 mod paging;
 mod power;
 mod power_cuts;
+mod repairs;
 
 use super::*;
 use crate::model::{Event, RoomRecord, UserRecord};
