@@ -379,6 +379,8 @@ fn placeholder(log: LogId, rooms: &[String], seq: Seq, timestamp: Millis) -> Vec
             content: LOST_MESSAGE.to_owned(),
             timestamp,
             id: None,
+            replaces: None,
+            edited: None,
             event: None,
         }),
         LogId::Reports => serde_json::to_vec(&Report {
@@ -402,5 +404,6 @@ pub fn empty_room(name: &str) -> RoomRecord {
         created: 0,
         last_seq: 0,
         members: BTreeMap::new(),
+        replaced: BTreeMap::new(),
     }
 }
