@@ -8,6 +8,7 @@ pub mod capacity;
 mod catch_up;
 pub mod cors;
 mod farewell;
+mod frame_check;
 mod gate;
 pub mod http;
 pub mod lan;
@@ -20,6 +21,7 @@ pub mod path;
 pub mod request;
 pub mod response;
 pub mod routes;
+mod transport;
 pub mod websocket;
 
 use crate::auth::password::Hasher;
@@ -31,6 +33,7 @@ use crate::limits::OPEN_REQUESTS_PER_MINUTE;
 use crate::log::Log;
 use crate::store::Reader;
 use listener::{Accepted, Listener, Stopper};
+use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -108,6 +111,14 @@ fn serve(accepted: Accepted, context: &Context) {
 /// Locks whatever a panic left behind: the panic ended its own connection, and must end no other.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nothing happened in time, which is no error: the socket is as it was.
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
 }
 
 /// The time that tokens are issued and judged by: seconds since the Unix epoch.

@@ -11,7 +11,7 @@
 //! Where the system can send without blocking, the fan-out sends straight into the socket, and a writer thread
 //! exists only while the connection is behind. Elsewhere each connection has one as long as it lives.
 
-use super::lock;
+use super::{is_timeout, lock};
 use crate::hub::Receiver;
 use crate::limits;
 use crate::protocol::Frame;
@@ -286,6 +286,23 @@ impl Outbox {
         lock(&self.queue).phase == Phase::CatchingUp
     }
 
+    /// Sends this close frame behind what waits, and nothing behind it. Only the first one counts.
+    pub fn end(&self, close: &Frame) {
+        let mut queue = lock(&self.queue);
+        if matches!(queue.phase, Phase::Closing | Phase::Cut) {
+            return;
+        }
+        if queue.phase == Phase::CatchingUp {
+            // What waits behind missed messages that are not sent would show a hole; it comes with the next connection.
+            queue.frames.clear();
+            queue.missed = None;
+            (queue.bytes, queue.sent) = (0, 0);
+        }
+        queue.phase = Phase::Closing;
+        self.closing.store(true, Ordering::Release);
+        self.push_locked(queue, std::slice::from_ref(close), close.bytes());
+    }
+
     /// Shuts the socket and drops everything; whoever reads from it sees its end.
     pub fn cut(&self) {
         let mut queue = lock(&self.queue);
@@ -459,20 +476,7 @@ impl Receiver for Outbox {
     }
 
     fn close(&self, code: u16, reason: &str) {
-        let mut queue = lock(&self.queue);
-        if matches!(queue.phase, Phase::Closing | Phase::Cut) {
-            return;
-        }
-        if queue.phase == Phase::CatchingUp {
-            // What waits behind missed messages that are not sent would show a hole; it comes with the next connection.
-            queue.frames.clear();
-            queue.missed = None;
-            (queue.bytes, queue.sent) = (0, 0);
-        }
-        queue.phase = Phase::Closing;
-        self.closing.store(true, Ordering::Release);
-        let frame = Frame::close(code, reason);
-        self.push_locked(queue, std::slice::from_ref(&frame), frame.bytes());
+        self.end(&Frame::close(code, reason));
     }
 }
 
@@ -586,11 +590,4 @@ impl Drop for Place {
             lock(&self.shared.writers).running -= 1;
         }
     }
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-    )
 }

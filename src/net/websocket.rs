@@ -1,11 +1,13 @@
 //! A WebSocket, from the upgrade to its end: the connection's thread is its reader.
 //!
 //! Reads frames through tungstenite, checks what needs no state, and hands commands to the hub. Everything that is
-//! sent, tungstenite's own pongs and closes included, goes through the [`Outbox`], so that bytes never interleave.
+//! sent, tungstenite's own pongs included, goes through the [`Outbox`], so that bytes never interleave.
 
 use super::catch_up::CatchUp;
+use super::frame_check::{self, Checked, is_violation};
 use super::outbox::Outbox;
-use super::{Context, Upgraded, unix_seconds};
+use super::transport::{Transport, Wait};
+use super::{Context, Upgraded, is_timeout, unix_seconds};
 use crate::auth::token::Claims;
 use crate::hub::{
     Attached, CLOSE_UNAUTHORIZED, ConnectionId, Hub, LookedUp, Receiver, Since, empty_ack,
@@ -18,12 +20,11 @@ use crate::protocol::{
 };
 use crate::store::PageRange;
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tungstenite::error::CapacityError;
-use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error as WsError, Message, WebSocket};
 
 /// Close codes: RFC 6455, section 7.4.1, and the contract's own.
@@ -38,19 +39,9 @@ pub fn serve(upgraded: Upgraded, context: &Context) {
     let Ok(outbox) = Outbox::new(upgraded.stream.clone(), context.outboxes.clone()) else {
         return;
     };
-    let transport = Transport {
-        stream: upgraded.stream,
-        outbox: outbox.clone(),
-    };
-    let config = WebSocketConfig::default()
-        .read_buffer_size(limits::WEBSOCKET_READ_BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_message_size(Some(limits::WEBSOCKET_MESSAGE_BYTES))
-        .max_frame_size(Some(limits::WEBSOCKET_MESSAGE_BYTES));
-    let socket =
-        WebSocket::from_partially_read(transport, upgraded.leftover, Role::Server, Some(config));
+    let transport = Transport::new(upgraded.stream, outbox.clone());
     let mut session = Session {
-        socket,
+        socket: frame_check::accept(transport, upgraded.leftover),
         outbox: outbox.clone(),
         context,
         end: End {
@@ -59,29 +50,6 @@ pub fn serve(upgraded: Upgraded, context: &Context) {
     };
     let end = session.run(upgraded.token);
     session.finish(end);
-}
-
-/// Reads from the socket, writes to the outbox.
-struct Transport {
-    stream: Arc<TcpStream>,
-    outbox: Arc<Outbox>,
-}
-
-impl Read for Transport {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self.stream).read(buffer)
-    }
-}
-
-impl Write for Transport {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.outbox.send(&Frame::raw(bytes));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// However the thread ends, the socket ends with it.
@@ -116,8 +84,10 @@ struct Greeting {
 
 /// Why a connection ends.
 enum Ending {
-    /// The peer closed it, or is gone.
+    /// The peer is gone, or as good as.
     Gone,
+    /// The peer closed it, with this code.
+    Closed(Option<u16>),
     /// We close it, saying why.
     Close(u16, &'static str),
     /// A close frame is on its way already.
@@ -125,7 +95,7 @@ enum Ending {
 }
 
 struct Session<'a> {
-    socket: WebSocket<Transport>,
+    socket: WebSocket<Checked<Transport>>,
     outbox: Arc<Outbox>,
     context: &'a Context,
     #[expect(dead_code, reason = "held for its Drop")]
@@ -171,28 +141,28 @@ impl Session<'_> {
 
     fn await_greeting(&mut self) -> Result<Greeting, Ending> {
         let deadline = Instant::now() + limits::AUTHENTICATION_DEADLINE;
+        self.wait(Wait::Until(deadline));
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                let error = Error::new(
-                    Code::Unauthorized,
-                    "Nobody signed in on this connection. Send Hello first.",
-                );
-                self.outbox.send(&error_frame(&error, None));
-                return Err(Ending::Close(
-                    CLOSE_AUTHENTICATION_TIMEOUT,
-                    "Sign in sooner.",
-                ));
-            }
-            self.wait_at_most(left);
             match self.socket.read() {
                 Ok(Message::Text(text)) => return self.greet(text.as_bytes()),
                 Ok(Message::Binary(bytes)) => return self.greet(&bytes),
-                Ok(_) => self.answer_control(),
-                Err(WsError::Io(error)) if is_timeout(&error) => {}
+                Ok(Message::Close(frame)) => return Err(Ending::closed(frame)),
+                Ok(_) => self.answer_ping(),
+                // The timer may ring a little early.
+                Err(WsError::Io(error)) if is_timeout(&error) && Instant::now() < deadline => {}
+                Err(WsError::Io(error)) if is_timeout(&error) => return Err(self.too_late()),
                 Err(error) => return Err(ending_of(&error)),
             }
         }
+    }
+
+    fn too_late(&mut self) -> Ending {
+        let error = Error::new(
+            Code::Unauthorized,
+            "Nobody signed in on this connection. Send Hello first.",
+        );
+        self.outbox.send(&error_frame(&error, None));
+        Ending::Close(CLOSE_AUTHENTICATION_TIMEOUT, "Sign in sooner.")
     }
 
     /// The bare token, or `Hello`.
@@ -251,12 +221,13 @@ impl Session<'_> {
             logs: HashMap::new(),
         };
         let mut heard = Instant::now();
-        self.wait_at_most(limits::PING_AFTER);
+        self.wait(Wait::AtMost(limits::PING_AFTER));
         loop {
             if self.outbox.is_closing() {
                 return Ending::Closing;
             }
             match self.socket.read() {
+                Ok(Message::Close(frame)) => return Ending::closed(frame),
                 Ok(message) => {
                     heard = Instant::now();
                     self.hear(&mut peer, message);
@@ -281,12 +252,12 @@ impl Session<'_> {
         match message {
             Message::Text(text) => self.act(peer, text.as_bytes()),
             Message::Binary(bytes) => self.act(peer, &bytes),
-            _ => self.answer_control(),
+            _ => self.answer_ping(),
         }
     }
 
-    /// tungstenite answers pings and closes by itself; this sends what it has ready.
-    fn answer_control(&mut self) {
+    /// tungstenite answers pings by itself; this sends what it has ready.
+    fn answer_ping(&mut self) {
         // Where the socket is gone, the next read says so.
         let _ = self.socket.flush();
     }
@@ -356,32 +327,26 @@ impl Session<'_> {
         match ending {
             Ending::Gone => return,
             Ending::Closing => {}
-            Ending::Close(code, reason) => {
-                self.outbox.close(code, reason);
-            }
+            // Section 5.5.1: the answer "typically echos the status code", and is the last that we send. So it is the
+            // outbox's, which sends nothing behind a close frame, rather than tungstenite's.
+            Ending::Closed(Some(code)) => self.outbox.close(code, ""),
+            Ending::Closed(None) => self.outbox.end(&Frame::empty_close()),
+            Ending::Close(code, reason) => self.outbox.close(code, reason),
         }
-        let deadline = Instant::now() + limits::CLOSE_HANDSHAKE;
+        self.wait(Wait::Until(Instant::now() + limits::CLOSE_HANDSHAKE));
+        let transport = self.socket.get_mut().get_mut();
         let mut dropped = [0; 512];
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            self.wait_at_most(left);
-            match self.socket.get_mut().read(&mut dropped) {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-        }
+        while matches!(transport.read(&mut dropped), Ok(1..)) {}
     }
 
-    fn wait_at_most(&self, time: Duration) {
-        // Zero would mean for ever; a socket that takes no timeout is gone, which the next read says.
-        let _ = self
-            .socket
-            .get_ref()
-            .stream
-            .set_read_timeout(Some(time.max(Duration::from_millis(1))));
+    fn wait(&mut self, wait: Wait) {
+        self.socket.get_mut().get_mut().wait(wait);
+    }
+}
+
+impl Ending {
+    fn closed(frame: Option<CloseFrame>) -> Ending {
+        Ending::Closed(frame.map(|frame| frame.code.into()))
     }
 }
 
@@ -463,7 +428,8 @@ fn ending_of(error: &WsError) -> Ending {
             Ending::Close(CLOSE_TOO_BIG, "A message has at most 64 KiB.")
         }
         WsError::Utf8(_) => Ending::Close(CLOSE_NOT_UTF8, "Text must be UTF-8."),
-        WsError::ConnectionClosed | WsError::AlreadyClosed | WsError::Io(_) => Ending::Gone,
+        WsError::Io(error) if !is_violation(error) => Ending::Gone,
+        WsError::ConnectionClosed | WsError::AlreadyClosed => Ending::Gone,
         WsError::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
             Ending::Gone
         }
@@ -472,11 +438,4 @@ fn ending_of(error: &WsError) -> Ending {
             "That is not how WebSocket works (RFC 6455).",
         ),
     }
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-    )
 }
