@@ -123,6 +123,7 @@ fn understood(action: &UserAction) -> (&'static str, Value) {
                 json!({"room": h.room, "before": h.before, "after": h.after, "limit": h.limit}),
             ),
         ),
+        UserAction::Ping => ("Ping", Value::Null),
         UserAction::ListUsers => ("ListUsers", Value::Null),
         UserAction::Report(issue) => ("Report", json!(issue)),
     }

@@ -230,6 +230,29 @@ fn direct_rooms_are_one_for_each_set_of_people() {
     assert_eq!(contents(&got["messages"]), ["just us"]);
 }
 
+/// Whatever direct rooms are called, somebody may have given a public room that name before.
+#[test]
+fn direct_rooms_find_a_free_name() {
+    let server = Server::start();
+    let (ann, ben) = (register(&server, "ann"), register(&server, "ben"));
+    let direct = |users: &str| {
+        ann.post(&server, &format!("/chat/direct/{users}"))
+            .send()
+            .ok(201)
+    };
+    let first = direct(&ben.name)["name"].as_str().unwrap().to_owned();
+    let (word, number) = first.rsplit_once('-').expect("a word and a number");
+    let number: u32 = number.parse().unwrap();
+    for next in 1..4 {
+        let name = format!("{}-{}", word.to_uppercase(), number + next);
+        create(&server, &ann, &name).ok(201);
+    }
+    let notes = direct(&ann.name);
+    assert_eq!(notes["kind"], "direct");
+    assert_eq!(names(&notes["members"]), [ann.name.as_str()]);
+    create(&server, &ben, notes["name"].as_str().unwrap()).refused(409, "room_exists");
+}
+
 #[test]
 fn notes_to_oneself_need_no_name() {
     let server = shared();

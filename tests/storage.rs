@@ -361,8 +361,11 @@ fn jwt_secret() {
 
 #[test]
 fn signals_end_it_in_order() {
-    for signal in ["TERM", "INT"] {
-        let launch = Launch::new();
+    for (signal, launch) in [
+        ("TERM", Launch::new()),
+        ("INT", Launch::new()),
+        ("TERM", Launch::new().option("--writer-threads")),
+    ] {
         let server = launch.start();
         let (ann, ben) = (register(&server, "ann"), register(&server, "ben"));
         let room = room_of(&server, &ann, &[&ben]);

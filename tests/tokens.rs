@@ -266,22 +266,23 @@ fn a_new_password_ends_every_older_token_and_socket() {
 
 #[test]
 fn signing_out_ends_every_token_and_socket() {
-    let server = shared();
-    let ann = register(&server, "ann");
-    let ben = register(&server, "ben");
-    let second = Person::of(&login(&server, &ann.name, PASSWORD).ok(200));
-    let mut socket = Socket::connect(&server, &second);
-    let mut bens = Socket::connect(&server, &ben);
-    ann.post(&server, "/auth/logout").send().nothing();
-    assert_eq!(socket.expect_close(), Some(4401));
-    me(&server, &ann.token).refused(401, "unauthorized");
-    me(&server, &second.token).refused(401, "unauthorized");
-    ann.post(&server, "/auth/logout")
-        .send()
-        .refused(401, "unauthorized");
-    let third = Person::of(&login(&server, &ann.name, PASSWORD).ok(200));
-    me(&server, &third.token).ok(200);
-    bens.barrier();
+    for server in both_ways() {
+        let ann = register(&server, "ann");
+        let ben = register(&server, "ben");
+        let second = Person::of(&login(&server, &ann.name, PASSWORD).ok(200));
+        let mut socket = Socket::connect(&server, &second);
+        let mut bens = Socket::connect(&server, &ben);
+        ann.post(&server, "/auth/logout").send().nothing();
+        assert_eq!(socket.expect_close(), Some(4401));
+        me(&server, &ann.token).refused(401, "unauthorized");
+        me(&server, &second.token).refused(401, "unauthorized");
+        ann.post(&server, "/auth/logout")
+            .send()
+            .refused(401, "unauthorized");
+        let third = Person::of(&login(&server, &ann.name, PASSWORD).ok(200));
+        me(&server, &third.token).ok(200);
+        bens.barrier();
+    }
 }
 
 #[test]

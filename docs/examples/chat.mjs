@@ -11,7 +11,7 @@ const stop = (why) => { console.error(why); process.exit(1); };
 const hear = {
   Welcome() { pause = 0; send(pending); },
   Message({ room, seq, sender, content }) { since[room] = seq; print(`[${room}] ${sender}: ${content}`); },
-  Gap({ room }) { print(`[${room}] ... see the history ...`); },
+  Gap({ room }) { print(`[${room}] (more in the history)`); },
   Ack(_, id) { if (id === pending?.id) { pending = null; acked(); } },
   Error({ code, message, retry_after_ms = 1000 }, id) {
     if (id && LATER.includes(code)) setTimeout(() => send(pending), retry_after_ms);

@@ -1,8 +1,8 @@
-"""python3 chat.py http://localhost:8080 Eva "correct horse" [room]   sends stdin, ends with it (pip install websockets)"""
+"""python3 chat.py http://localhost:8080 Eva "correct horse" [room]   sends stdin, ends with it; pip install websockets"""
 import contextlib, json, os, random, re, sys, threading, time, urllib.error, urllib.request, uuid, websockets.sync.client
 server, name, password, room = (sys.argv[1:] + ["general"])[:4]
 LATER = ("rate_limited", "overloaded", "storage_failed")  # With these codes the same may succeed after a while.
-SHOWN = {"Message": "[{room}] {sender}: {content}", "Gap": "[{room}] ... see the history ...", "Error": "! {message}"}
+SHOWN = {"Message": "[{room}] {sender}: {content}", "Gap": "[{room}] (more in the history)", "Error": "! {message}"}
 since, unacked, acked, socket, pause = {}, {}, threading.Semaphore(0), None, 0  # since: per room the last seq printed.
 def sign_in(path="/auth/login"):
     account = json.dumps({"name": name, "password": password}).encode()
@@ -29,11 +29,11 @@ threading.Thread(target=talk, daemon=True).start()
 while True:
     try:
         token = sign_in()
-        with websockets.sync.client.connect(server.replace("http", "ws") + "/chat/connect", max_size=None) as here:
-            here.send(json.dumps({"action": "Hello", "data": {"token": token, "since": since}}))
-            if json.loads(here.recv())["action"] == "Welcome": socket, pause = here, 0  # Else it closes.
+        with websockets.sync.client.connect(server.replace("http", "ws", 1) + "/chat/connect", max_size=None) as it:
+            it.send(json.dumps({"action": "Hello", "data": {"token": token, "since": since}}))
+            if json.loads(it.recv())["action"] == "Welcome": socket, pause = it, 0  # Else it closes.
             send()
-            while True: hear(**json.loads(here.recv()))
+            while True: hear(**json.loads(it.recv()))
     except (OSError, ValueError, websockets.WebSocketException) as why:
         if getattr(why, "rcvd", None) and why.rcvd.code == 4401: sys.exit("Signed out: start again to sign in.")
         if not pause: print(f"{server} cannot be reached ({why}); trying again.", file=sys.stderr)

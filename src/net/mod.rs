@@ -31,6 +31,7 @@ use crate::cli::Config;
 use crate::hub::Hub;
 use crate::limits::OPEN_REQUESTS_PER_MINUTE;
 use crate::log::Log;
+use crate::protocol::Error;
 use crate::store::Reader;
 use listener::{Accepted, Listener, Stopper};
 use std::io;
@@ -55,9 +56,9 @@ pub struct Context {
 /// How often one address may try what needs no token.
 pub struct Throttles {
     pub logins: LoginThrottle,
-    pub accounts: WindowThrottle,
-    pub lookups: WindowThrottle,
-    pub reports: WindowThrottle,
+    accounts: WindowThrottle,
+    lookups: WindowThrottle,
+    reports: WindowThrottle,
 }
 
 impl Throttles {
@@ -71,6 +72,32 @@ impl Throttles {
             reports: window(),
         }
     }
+}
+
+impl Throttles {
+    pub fn account(&self, peer: IpAddr) -> Result<(), Error> {
+        count(&self.accounts, peer, "new accounts from your address")
+    }
+
+    pub fn lookup(&self, peer: IpAddr) -> Result<(), Error> {
+        count(&self.lookups, peer, "questions for names from your address")
+    }
+
+    /// By HTTP and by WebSocket together.
+    pub fn report(&self, peer: IpAddr) -> Result<(), Error> {
+        count(&self.reports, peer, "reports from your address")
+    }
+}
+
+/// Counts one more; `rate_limited` where that is too many.
+fn count(throttle: &WindowThrottle, peer: IpAddr, what: &str) -> Result<(), Error> {
+    throttle.take(peer, Instant::now()).map_err(|wait| {
+        let seconds = wait.as_secs() + 1;
+        Error::rate_limited(
+            format!("Too many {what}. Wait {seconds} seconds and try again."),
+            wait,
+        )
+    })
 }
 
 /// A connection that has become a WebSocket: 101 is sent, and the socket has no deadlines.

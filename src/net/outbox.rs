@@ -7,6 +7,7 @@
 //!    off.
 //! 4. While a connection catches up with what it missed, what is pushed waits for that to end, and only its bytes
 //!    count.
+//! 5. One answer that is larger than half the bound may wait uncounted; whoever asked for it gets it at its own pace.
 //!
 //! Where the system can send without blocking, the fan-out sends straight into the socket, and a writer thread
 //! exists only while the connection is behind. Elsewhere each connection has one as long as it lives.
@@ -66,6 +67,11 @@ struct Writers {
 }
 
 impl Outboxes {
+    /// A frame that the bound does not count, since it is a good part of it: a page of long messages.
+    fn is_large(&self, frame: &Frame) -> bool {
+        frame.bytes().len() > self.backlog_bytes / 2
+    }
+
     /// `writer_threads` asks for a thread a connection even where the system can do without.
     pub fn new(writer_threads: bool, backlog_bytes: usize) -> Outboxes {
         let direct = DO_NOT_WAIT.is_some() && !writer_threads;
@@ -95,6 +101,8 @@ pub struct Outbox {
     queue: Mutex<Queue>,
     /// For a writer that stays: there is something to write, or the end.
     filled: Condvar,
+    /// A writer has written what it had in hand.
+    written: Condvar,
     closing: AtomicBool,
     this: Weak<Outbox>,
 }
@@ -115,10 +123,14 @@ struct Queue {
     frames: VecDeque<(Frame, Instant)>,
     /// Of the first frame, so much has been sent.
     sent: usize,
-    /// Bytes that wait, those included that a writer has in hand.
+    /// Bytes that wait, those included that a writer has in hand; without a large answer's.
     bytes: usize,
+    /// Large answers that wait.
+    large: usize,
     /// A writer thread has the socket.
     writing: bool,
+    /// It is writing something now.
+    in_hand: bool,
     /// What was missed, while nobody is writing it.
     missed: Option<Missed>,
     /// When the socket last took something of what was missed.
@@ -142,11 +154,14 @@ impl Outbox {
                 frames: VecDeque::new(),
                 sent: 0,
                 bytes: 0,
+                large: 0,
                 writing: false,
+                in_hand: false,
                 missed: None,
                 progress: Instant::now(),
             }),
             filled: Condvar::new(),
+            written: Condvar::new(),
             closing: AtomicBool::new(false),
             this: this.clone(),
         }))
@@ -154,6 +169,29 @@ impl Outbox {
 
     pub fn send(&self, frame: &Frame) {
         self.push(std::slice::from_ref(frame), frame.bytes());
+    }
+
+    /// An answer to a question of this connection, of any size. Only for the connection's own thread: blocks while an
+    /// earlier large answer waits, so that one who asks and does not read holds one of them at most.
+    pub fn answer(&self, frame: &Frame) {
+        if self.shared.is_large(frame) {
+            let queue = lock(&self.queue);
+            let waits = |queue: &mut Queue| queue.large > 0 && queue.phase != Phase::Cut;
+            let queue = self.written.wait_while(queue, waits);
+            drop(queue.unwrap_or_else(PoisonError::into_inner));
+        }
+        self.send(frame);
+    }
+
+    /// Waits until everything is sent, at most so long: before a socket is shut.
+    pub fn wait_until_sent(&self, patience: Duration) {
+        let queue = lock(&self.queue);
+        let waits = |queue: &mut Queue| {
+            let something = !queue.frames.is_empty() || queue.in_hand || queue.missed.is_some();
+            something && queue.phase != Phase::Cut
+        };
+        let result = self.written.wait_timeout_while(queue, patience, waits);
+        drop(result.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Whether the connection is being closed by us: what it still sends does not count.
@@ -296,7 +334,7 @@ impl Outbox {
             // What waits behind missed messages that are not sent would show a hole; it comes with the next connection.
             queue.frames.clear();
             queue.missed = None;
-            (queue.bytes, queue.sent) = (0, 0);
+            (queue.bytes, queue.large, queue.sent) = (0, 0, 0);
         }
         queue.phase = Phase::Closing;
         self.closing.store(true, Ordering::Release);
@@ -316,11 +354,12 @@ impl Outbox {
         queue.phase = Phase::Cut;
         queue.frames = VecDeque::new();
         queue.missed = None;
-        queue.bytes = 0;
+        (queue.bytes, queue.large) = (0, 0);
         self.closing.store(true, Ordering::Release);
         // A socket that is gone already needs no shutting.
         let _ = self.stream.shutdown(Shutdown::Both);
         self.filled.notify_all();
+        self.written.notify_all();
     }
 
     /// Sends what the socket takes now.
@@ -351,8 +390,8 @@ impl Outbox {
                 Err(_) => return self.cut_locked(&mut queue),
             }
         }
-        queue.append(frames, sent);
-        if queue.bytes > self.shared.backlog_bytes {
+        queue.append(frames, sent, &self.shared);
+        if queue.bytes > self.shared.backlog_bytes || queue.large > 1 {
             return self.cut_locked(&mut queue);
         }
         if queue.phase != Phase::CatchingUp {
@@ -405,12 +444,17 @@ impl Outbox {
         loop {
             match self.next_work(&mut batch) {
                 Work::Missed(missed) => self.write_missed(missed),
-                Work::Batch { oldest } => {
+                Work::Batch {
+                    oldest,
+                    counted,
+                    large,
+                } => {
                     if !self.write_batch(&batch, oldest) {
                         return self.cut();
                     }
                     let mut queue = lock(&self.queue);
-                    queue.bytes = queue.bytes.saturating_sub(batch.len());
+                    queue.bytes = queue.bytes.saturating_sub(counted);
+                    queue.large = queue.large.saturating_sub(large);
                 }
                 Work::None => return,
             }
@@ -420,19 +464,28 @@ impl Outbox {
     /// What is to be written next; waits for it where this thread stays.
     fn next_work(&self, batch: &mut Vec<u8>) -> Work {
         batch.clear();
+        batch.shrink_to(WRITE_BYTES);
         let mut queue = lock(&self.queue);
+        queue.in_hand = false;
+        self.written.notify_all();
         loop {
             match queue.phase {
                 Phase::Cut => return Work::None,
                 Phase::CatchingUp => {
                     if let Some(missed) = queue.missed.take() {
+                        queue.in_hand = true;
                         return Work::Missed(missed);
                     }
                 }
                 Phase::Live | Phase::Closing => {
                     if let Some(&(_, oldest)) = queue.frames.front() {
-                        queue.take_into(batch);
-                        return Work::Batch { oldest };
+                        queue.in_hand = true;
+                        let (counted, large) = queue.take_into(batch, &self.shared);
+                        return Work::Batch {
+                            oldest,
+                            counted,
+                            large,
+                        };
                     }
                 }
             }
@@ -483,13 +536,18 @@ impl Receiver for Outbox {
 /// What a writer does next.
 enum Work {
     Missed(Missed),
-    Batch { oldest: Instant },
+    /// So many bytes that were counted, so many large answers.
+    Batch {
+        oldest: Instant,
+        counted: usize,
+        large: usize,
+    },
     None,
 }
 
 impl Queue {
     /// Frames of which the first `sent` bytes, all together, are sent already.
-    fn append(&mut self, frames: &[Frame], mut sent: usize) {
+    fn append(&mut self, frames: &[Frame], mut sent: usize, shared: &Outboxes) {
         let now = Instant::now();
         for frame in frames {
             let length = frame.bytes().len();
@@ -501,22 +559,32 @@ impl Queue {
                 // Something was sent only where nothing waited, so this is the first in the queue.
                 self.sent = sent;
             }
-            self.bytes += length - sent;
+            match shared.is_large(frame) {
+                true => self.large += 1,
+                false => self.bytes += length - sent,
+            }
             sent = 0;
             self.frames.push_back((frame.clone(), now));
         }
     }
 
-    fn take_into(&mut self, batch: &mut Vec<u8>) {
+    /// Moves what fits into a batch; answers how many of its bytes were counted, and how many large answers it has.
+    fn take_into(&mut self, batch: &mut Vec<u8>, shared: &Outboxes) -> (usize, usize) {
+        let (mut counted, mut large) = (0, 0);
         while let Some((frame, _)) = self.frames.front() {
             let bytes = &frame.bytes()[self.sent..];
             if !batch.is_empty() && batch.len() + bytes.len() > WRITE_BYTES {
-                return;
+                break;
             }
             batch.extend_from_slice(bytes);
+            match shared.is_large(frame) {
+                true => large += 1,
+                false => counted += bytes.len(),
+            }
             self.sent = 0;
             self.frames.pop_front();
         }
+        (counted, large)
     }
 
     /// What waited for the catch-up is not behind because of its receiver: its clocks start now.

@@ -16,11 +16,13 @@ use crate::hub::{
 use crate::limits;
 use crate::model::LogId;
 use crate::protocol::{
-    Code, Error, Frame, HistoryRequest, MessageRequest, UserAction, parse_client_frame, reply_frame,
+    Code, Error, Frame, HistoryRequest, MessageRequest, UserAction, check_report,
+    parse_client_frame, reply_frame,
 };
 use crate::store::PageRange;
 use std::collections::HashMap;
 use std::io::Read;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tungstenite::error::CapacityError;
@@ -34,6 +36,9 @@ const CLOSE_TOO_BIG: u16 = 1009;
 const CLOSE_TRY_AGAIN_LATER: u16 = 1013;
 const CLOSE_AUTHENTICATION_TIMEOUT: u16 = 4408;
 
+/// A socket's timeout may ring this much late: the system rounds long ones up.
+const TIMER_SLACK: Duration = Duration::from_secs(2);
+
 /// Serves the socket until it closes. The upgrade has been answered.
 pub fn serve(upgraded: Upgraded, context: &Context) {
     let Ok(outbox) = Outbox::new(upgraded.stream.clone(), context.outboxes.clone()) else {
@@ -43,6 +48,7 @@ pub fn serve(upgraded: Upgraded, context: &Context) {
     let mut session = Session {
         socket: frame_check::accept(transport, upgraded.leftover),
         outbox: outbox.clone(),
+        peer: upgraded.peer,
         context,
         end: End {
             outbox: outbox.clone(),
@@ -97,6 +103,7 @@ enum Ending {
 struct Session<'a> {
     socket: WebSocket<Checked<Transport>>,
     outbox: Arc<Outbox>,
+    peer: IpAddr,
     context: &'a Context,
     #[expect(dead_code, reason = "held for its Drop")]
     end: End,
@@ -221,7 +228,8 @@ impl Session<'_> {
             logs: HashMap::new(),
         };
         let mut heard = Instant::now();
-        self.wait(Wait::AtMost(limits::PING_AFTER));
+        let mut wait = limits::PING_AFTER;
+        self.wait(Wait::AtMost(wait));
         loop {
             if self.outbox.is_closing() {
                 return Ending::Closing;
@@ -237,11 +245,18 @@ impl Session<'_> {
                         .outbox
                         .catching_up()
                         .map_or(heard, |progress| heard.max(progress));
-                    // The timer may ring a little early.
-                    if alive.elapsed() + Duration::from_secs(1) >= limits::SILENT_PEER {
+                    let left = limits::SILENT_PEER.saturating_sub(alive.elapsed());
+                    if left < TIMER_SLACK {
                         return Ending::Gone;
                     }
                     self.outbox.send(&Frame::ping());
+                    let next = left
+                        .saturating_sub(TIMER_SLACK)
+                        .clamp(TIMER_SLACK, limits::PING_AFTER);
+                    if next != wait {
+                        wait = next;
+                        self.wait(Wait::AtMost(wait));
+                    }
                 }
                 Err(error) => return ending_of(&error),
             }
@@ -281,6 +296,12 @@ impl Session<'_> {
     ) -> Result<(), Error> {
         let looked_up = match &action {
             UserAction::History(request) => return self.history(peer, request, id.as_deref()),
+            UserAction::Ping => {
+                if id.is_some() {
+                    self.outbox.send(&empty_ack(id.as_deref()));
+                }
+                return Ok(());
+            }
             UserAction::Hello(_) => {
                 return Err(Error::new(
                     Code::BadRequest,
@@ -290,6 +311,11 @@ impl Session<'_> {
             UserAction::Message(request) => {
                 request.check()?;
                 peer.look_up(&self.context.hub, request, id.as_deref())?
+            }
+            UserAction::Report(issue) => {
+                check_report(issue)?;
+                self.context.throttles.report(self.peer)?;
+                LookedUp::default()
             }
             _ => LookedUp::default(),
         };
@@ -316,7 +342,7 @@ impl Session<'_> {
             limit,
         };
         let page = self.context.reader.page(log, &range)?;
-        self.outbox.send(&history_frame(&room, &page, id));
+        self.outbox.answer(&history_frame(&room, &page, id));
         Ok(())
     }
 
@@ -333,7 +359,9 @@ impl Session<'_> {
             Ending::Closed(None) => self.outbox.end(&Frame::empty_close()),
             Ending::Close(code, reason) => self.outbox.close(code, reason),
         }
-        self.wait(Wait::Until(Instant::now() + limits::CLOSE_HANDSHAKE));
+        let deadline = Instant::now() + limits::CLOSE_HANDSHAKE;
+        self.outbox.wait_until_sent(limits::CLOSE_HANDSHAKE);
+        self.wait(Wait::Until(deadline));
         let transport = self.socket.get_mut().get_mut();
         let mut dropped = [0; 512];
         while matches!(transport.read(&mut dropped), Ok(1..)) {}

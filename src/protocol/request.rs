@@ -98,10 +98,15 @@ pub enum UserAction {
     Create(CreateRequest),
     Join(String),
     Leave(String),
-    Add { room: String, user: String },
+    Add {
+        room: String,
+        user: String,
+    },
     History(HistoryRequest),
     ListUsers,
     Report(String),
+    /// Whether the connection lives; costs nobody anything.
+    Ping,
     Hello(Hello),
 }
 
@@ -209,6 +214,7 @@ fn parse_action(envelope: &Envelope<'_>) -> Result<UserAction, Error> {
         "History" => UserAction::History(data(envelope, &name)?),
         "ListUsers" => UserAction::ListUsers,
         "Report" => UserAction::Report(data(envelope, &name)?),
+        "Ping" => UserAction::Ping,
         "Hello" => UserAction::Hello(data(envelope, &name)?),
         _ => {
             let shown: String = name.chars().take(40).collect();

@@ -20,7 +20,7 @@ pub mod token;
 pub use http::{Connection, Request, Response};
 pub use people::{Person, fresh, register, register_from, room_of};
 pub use raw::RawSocket;
-pub use server::{Launch, Server, shared};
+pub use server::{Launch, Server, both_ways, shared};
 pub use socket::Socket;
 
 pub use serde_json::{Value, json};

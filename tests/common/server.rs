@@ -301,6 +301,14 @@ impl Drop for Server {
     }
 }
 
+/// A server that sends directly, and one that sends by writer threads, as where sockets cannot do otherwise.
+pub fn both_ways() -> [Server; 2] {
+    [
+        Server::start(),
+        Launch::new().option("--writer-threads").start(),
+    ]
+}
+
 /// One server for the tests of a file that do not disturb each other. It ends with the last test that holds it.
 pub fn shared() -> Arc<Server> {
     static SHARED: OnceLock<Mutex<Weak<Server>>> = OnceLock::new();

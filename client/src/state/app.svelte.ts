@@ -3,7 +3,7 @@
 import { getContext, setContext } from 'svelte';
 import { foldName } from '../text/names';
 import { Api } from '../wire/api';
-import { GENERAL_ROOM, type HelloData, type Message, type MessageAck, type ServerFrame, type User, type WelcomeData } from '../wire/protocol';
+import { type HelloData, type Message, type MessageAck, type ServerFrame, type User, type WelcomeData } from '../wire/protocol';
 import { Socket } from '../wire/socket';
 import { Connection } from './connection.svelte';
 import { Drafts } from './drafts.svelte';
@@ -111,7 +111,6 @@ export class App {
     return new Socket(this.platform, {
       hello: () => ({ action: 'Hello', data: this.#hello() }),
       // A read position that stands already: the server answers and changes nothing.
-      probe: () => ({ action: 'Read', data: { room: GENERAL_ROOM, seq: this.rooms.byName(GENERAL_ROOM)?.serverRead ?? 0 } }),
       frame: (frame) => this.#received(frame),
       up: (up) => this.#linked(up),
       retryAt: (time) => this.connection.waiting(time),

@@ -164,7 +164,8 @@ export class Rooms {
       known.told(room);
       return known;
     }
-    const fresh = new RoomView(room, Math.max(room.last_seq, room.read_seq), this.#handlers);
+    // What made the user a member is read; whatever is newer arrives, or is caught up.
+    const fresh = new RoomView(room, room.read_seq, this.#handlers);
     this.#byName.set(foldName(room.name), fresh);
     this.#order();
     this.#handlers.changed();

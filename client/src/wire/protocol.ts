@@ -153,7 +153,8 @@ export type UserFrame =
   | { action: 'Hello'; data: HelloData; id?: string }
   | { action: 'Message'; data: { room: string; content: string }; id?: string }
   | { action: 'Read'; data: ReadData; id?: string }
-  | { action: 'Typing'; data: { room: string }; id?: string };
+  | { action: 'Typing'; data: { room: string }; id?: string }
+  | { action: 'Ping'; id?: string };
 
 /** Frames from the server to the client. */
 export type ServerFrame =

@@ -15,7 +15,6 @@ function setUp() {
   const frames: ServerFrame[] = [];
   const socket = new Socket(platform, {
     hello: () => ({ action: 'Hello', data: { token: 't' } }),
-    probe: () => ({ action: 'Read', data: { room: 'general', seq: 0 } }),
     frame: (frame) => frames.push(frame),
     up: (up) => told.push(up ? 'up' : 'down'),
     retryAt: (time) => told.push(time === null ? 'trying' : `retry in ${time - Date.now()}`),
@@ -129,7 +128,7 @@ describe('a dead link', () => {
   it('shows within 5 s, and is replaced', () => {
     const { platform, told } = connected();
     vi.advanceTimersByTime(QUIET_MS);
-    expect(platform.socket.of('Read')).toHaveLength(1);
+    expect(platform.socket.of('Ping')).toHaveLength(1);
     expect(told).not.toContain('down');
     vi.advanceTimersByTime(ANSWER_MS);
     expect(told.filter((word) => word === 'down')).toHaveLength(1);
@@ -154,7 +153,7 @@ describe('a dead link', () => {
     const { platform, told } = connected();
     vi.advanceTimersByTime(100);
     platform.tell('offline');
-    expect(platform.socket.of('Read')).toHaveLength(1);
+    expect(platform.socket.of('Ping')).toHaveLength(1);
     expect(told).not.toContain('down');
     vi.advanceTimersByTime(ANSWER_MS);
     expect(told.at(-1)).toBe('down');
@@ -165,7 +164,6 @@ describe('a dead link', () => {
     platform.isVisible = false;
     const socket = new Socket(platform, {
       hello: () => ({ action: 'Hello', data: { token: 't' } }),
-      probe: () => ({ action: 'Read', data: { room: 'general', seq: 0 } }),
       frame: () => {},
       up: () => {},
       retryAt: () => {},
@@ -175,9 +173,9 @@ describe('a dead link', () => {
     platform.socket.open();
     platform.socket.receive(WELCOME);
     vi.advanceTimersByTime(QUIET_HIDDEN_MS - 1);
-    expect(platform.socket.of('Read')).toHaveLength(0);
+    expect(platform.socket.of('Ping')).toHaveLength(0);
     vi.advanceTimersByTime(1);
-    expect(platform.socket.of('Read')).toHaveLength(1);
+    expect(platform.socket.of('Ping')).toHaveLength(1);
   });
 
   it('is not asked while frames arrive', () => {
@@ -186,7 +184,7 @@ describe('a dead link', () => {
       vi.advanceTimersByTime(QUIET_MS / 2);
       platform.socket.receive({ action: 'Presence', data: { online: [], offline: [] } });
     }
-    expect(platform.socket.of('Read')).toHaveLength(0);
+    expect(platform.socket.of('Ping')).toHaveLength(0);
   });
 });
 

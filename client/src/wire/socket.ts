@@ -1,5 +1,5 @@
 // Owns: one WebSocket to the server, opened again and again for as long as it is wanted; says whether the link stands,
-// and matches answers to requests. Never knows chat: what is said first, and what probes a silent link, is handed in.
+// and matches answers to requests. Never knows chat: what is said first is handed in.
 import { ApiError } from './api';
 import type { ErrorBody, ServerFrame, UserFrame } from './protocol';
 
@@ -7,8 +7,6 @@ import type { ErrorBody, ServerFrame, UserFrame } from './protocol';
 export interface SocketHandlers {
   /** The frame that authenticates, asked for at each opening. */
   hello: () => UserFrame;
-  /** A harmless frame whose answer proves that the link stands. */
-  probe: () => UserFrame;
   /** Every frame that answers no request, in the order of arrival. The first of a connection is `Welcome`. */
   frame: (frame: ServerFrame) => void;
   /** The link stands, or does not (any more). */
@@ -269,7 +267,7 @@ export class Socket {
 
   #ask(): void {
     const before = this.#framesHeard;
-    this.request(this.#handlers.probe()).catch(() => {
+    this.request({ action: 'Ping' }).catch(() => {
       // A refusal is an answer too; a lost link is told by `up`.
     });
     this.#watch(ANSWER_MS, () => {

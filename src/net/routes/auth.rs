@@ -3,7 +3,6 @@
 //! Checks what needs no state, keeps count of attempts, hashes on the connection's own thread, and asks the hub.
 
 use super::{Answered, Call};
-use crate::auth::throttle::WindowThrottle;
 use crate::auth::token::Claims;
 use crate::hub::{Account, user_exists};
 use crate::net::response::Answer;
@@ -30,11 +29,7 @@ pub(super) fn create_user(call: &Call<'_>) -> Answered {
     check_user_name(&request.name)?;
     check_password(&request.password)?;
     call.context.hub.may_register()?;
-    throttle(
-        call,
-        &call.context.throttles.accounts,
-        "new accounts from your address",
-    )?;
+    call.context.throttles.account(call.request.peer)?;
     call.context.hub.may_register()?;
     // A hash costs much; a name that is taken costs none. The hub decides again, among those who come at once.
     if call.context.hub.account_exists(&request.name)? {
@@ -119,11 +114,7 @@ fn too_many_failures(wait: Duration) -> Error {
 }
 
 pub(super) fn check_user(call: &Call<'_>) -> Answered {
-    throttle(
-        call,
-        &call.context.throttles.lookups,
-        "questions for names from your address",
-    )?;
+    call.context.throttles.lookup(call.request.peer)?;
     let name = &call.parameters[0];
     // A name that nobody may have is nobody's.
     let exists = check_user_name(name).is_ok() && call.context.hub.account_exists(name)?;
@@ -189,21 +180,4 @@ fn signed_in(call: &Call<'_>, status: u16, account: &Account) -> Answer {
         user: &account.user,
     };
     Answer::of(status, &body)
-}
-
-/// Counts one open request of the caller's address.
-pub(super) fn throttle(
-    call: &Call<'_>,
-    throttle: &WindowThrottle,
-    what: &str,
-) -> Result<(), Error> {
-    throttle
-        .take(call.request.peer, Instant::now())
-        .map_err(|wait| {
-            let seconds = wait.as_secs() + 1;
-            Error::rate_limited(
-                format!("Too many {what}. Wait {seconds} seconds and try again."),
-                wait,
-            )
-        })
 }

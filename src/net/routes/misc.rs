@@ -1,6 +1,5 @@
 //! Reports to whoever runs the server, and whether it runs.
 
-use super::auth::throttle;
 use super::messages::page_range;
 use super::{Answered, Call};
 use crate::auth::token::Claims;
@@ -29,11 +28,7 @@ pub(super) fn report(call: &Call<'_>) -> Answered {
     if account.is_none() {
         check_reporter(&request.name)?;
     }
-    throttle(
-        call,
-        &call.context.throttles.reports,
-        "reports from your address",
-    )?;
+    call.context.throttles.report(call.request.peer)?;
     let signed_in = account.is_some();
     let name = account.map_or(request.name, |account| account.user.name);
     call.context.hub.report(name, signed_in, request.issue)?;

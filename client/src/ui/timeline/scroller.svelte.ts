@@ -140,8 +140,14 @@ export class Scroller<Row extends ScrollRow> {
     const anchor = this.#anchors.find(({ key }) => this.#layout.indexOf(key) >= 0);
     if (!anchor) return;
     this.#scrollTo(this.#lead() + this.#layout.top(this.#layout.indexOf(anchor.key)) - anchor.offset);
-    // At an end of the list a wish for a place cannot be met; being at the end is then the truth.
-    if (this.below <= 1 && this.above > 0) this.atEnd = true;
+    if (this.#showsEnd()) this.atEnd = true;
+  }
+
+  /** Whether all that is below the place wished for is in view; told only once every row of it has been measured. */
+  #showsEnd(): boolean {
+    const { from, to } = this.#layoutRange();
+    if (to < this.#layout.length || this.#list?.children.length !== to - from) return false;
+    return this.#expectedTop() + (this.#viewport?.clientHeight ?? 0) >= this.#layout.total - 1;
   }
 
   /** Notes the rows in view and their places, for the time when something moves. */
