@@ -1,12 +1,14 @@
-//! What RFC 6455 asks of a client's frame headers and tungstenite does not check, or checks too late.
+//! What RFC 6455 asks of a client's frame headers and tungstenite does not check, or checks too late; and the close
+//! codes for what either finds wrong.
 //!
 //! Owns the place in the stream: which bytes are headers. Looks at headers alone; what a message may be is
 //! tungstenite's to say, and all bytes before a bad header still reach it.
 
 use crate::limits;
 use std::io::{self, Read, Write};
-use tungstenite::WebSocket;
+use tungstenite::error::ProtocolError;
 use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::{Error, WebSocket};
 
 /// The longest header: two bytes, a length of eight, a mask (section 5.2).
 const HEADER_BYTES: usize = 14;
@@ -15,7 +17,7 @@ const CONTROL_BYTES: u8 = 125;
 
 /// The server's end of a WebSocket over `stream`, of which `leftover` has been read already.
 ///
-/// Reading fails with [`is_violation`] where a header is wrong, and with tungstenite's own errors.
+/// What reading fails with is for [`failure`] to explain.
 pub fn accept<S: Read + Write>(stream: S, mut leftover: Vec<u8>) -> WebSocket<Checked<S>> {
     let config = WebSocketConfig::default()
         .read_buffer_size(limits::WEBSOCKET_READ_BUFFER_BYTES)
@@ -63,8 +65,28 @@ impl<S: Write> Write for Checked<S> {
     }
 }
 
+/// Close codes of RFC 6455, section 7.4.1.
+const CLOSE_PROTOCOL_ERROR: u16 = 1002;
+const CLOSE_NOT_UTF8: u16 = 1007;
+const CLOSE_TOO_BIG: u16 = 1009;
+
+/// The close code and reason for what went wrong in reading; `None` where the peer is just gone.
+pub fn failure(error: &Error) -> Option<(u16, &'static str)> {
+    match error {
+        Error::Capacity(_) => Some((CLOSE_TOO_BIG, "A message has at most 64 KiB.")),
+        Error::Utf8(_) => Some((CLOSE_NOT_UTF8, "Text must be UTF-8.")),
+        Error::Io(error) if !is_violation(error) => None,
+        Error::ConnectionClosed | Error::AlreadyClosed => None,
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        _ => Some((
+            CLOSE_PROTOCOL_ERROR,
+            "That is not how WebSocket works (RFC 6455).",
+        )),
+    }
+}
+
 /// Whether reading failed because of a wrong header, not because of the socket.
-pub fn is_violation(error: &io::Error) -> bool {
+fn is_violation(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
 }
 
@@ -169,7 +191,7 @@ fn judge(header: &[u8]) -> Header {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tungstenite::{Error, Message};
+    use tungstenite::Message;
 
     const GOOD: &[u8] = &[0x81, 0x82, 0, 0, 0, 0, b'{', b'}'];
 
@@ -241,7 +263,7 @@ mod tests {
                 }
                 for _ in 0..2 {
                     let error = socket.read().unwrap_err();
-                    assert!(matches!(error, Error::Io(error) if is_violation(&error)));
+                    assert_eq!(failure(&error).unwrap().0, CLOSE_PROTOCOL_ERROR);
                 }
             }
         }
@@ -251,6 +273,6 @@ mod tests {
     fn the_end_of_a_stream_is_no_violation() {
         let mut socket = accept(Pieces(GOOD, 3), Vec::new());
         assert_eq!(socket.read().unwrap(), Message::text("{}"));
-        assert!(!matches!(socket.read().unwrap_err(), Error::Io(_)));
+        assert_eq!(failure(&socket.read().unwrap_err()), None);
     }
 }

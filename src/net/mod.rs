@@ -8,7 +8,7 @@ pub mod capacity;
 mod catch_up;
 pub mod cors;
 mod farewell;
-mod frame_check;
+pub mod frame_check;
 mod gate;
 pub mod http;
 pub mod lan;

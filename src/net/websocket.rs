@@ -4,7 +4,7 @@
 //! sent, tungstenite's own pongs included, goes through the [`Outbox`], so that bytes never interleave.
 
 use super::catch_up::CatchUp;
-use super::frame_check::{self, Checked, is_violation};
+use super::frame_check::{self, Checked};
 use super::outbox::Outbox;
 use super::transport::{Transport, Wait};
 use super::{Context, Upgraded, is_timeout, unix_seconds};
@@ -25,14 +25,10 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tungstenite::error::CapacityError;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error as WsError, Message, WebSocket};
 
-/// Close codes: RFC 6455, section 7.4.1, and the contract's own.
-const CLOSE_PROTOCOL_ERROR: u16 = 1002;
-const CLOSE_NOT_UTF8: u16 = 1007;
-const CLOSE_TOO_BIG: u16 = 1009;
+/// Close codes: IANA's registry, and the contract's own.
 const CLOSE_TRY_AGAIN_LATER: u16 = 1013;
 const CLOSE_AUTHENTICATION_TIMEOUT: u16 = 4408;
 
@@ -449,21 +445,10 @@ fn history_frame(room: &str, page: &crate::store::Page, id: Option<&str>) -> Fra
     )
 }
 
-/// What an error of tungstenite means for the connection.
+/// What failed reading means for the connection.
 fn ending_of(error: &WsError) -> Ending {
-    match error {
-        WsError::Capacity(CapacityError::MessageTooLong { .. }) => {
-            Ending::Close(CLOSE_TOO_BIG, "A message has at most 64 KiB.")
-        }
-        WsError::Utf8(_) => Ending::Close(CLOSE_NOT_UTF8, "Text must be UTF-8."),
-        WsError::Io(error) if !is_violation(error) => Ending::Gone,
-        WsError::ConnectionClosed | WsError::AlreadyClosed => Ending::Gone,
-        WsError::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
-            Ending::Gone
-        }
-        _ => Ending::Close(
-            CLOSE_PROTOCOL_ERROR,
-            "That is not how WebSocket works (RFC 6455).",
-        ),
+    match frame_check::failure(error) {
+        Some((code, reason)) => Ending::Close(code, reason),
+        None => Ending::Gone,
     }
 }

@@ -11,6 +11,8 @@ mod catalogue;
 mod checkpoint;
 mod disk;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod ids;
 mod journal;
 mod line;
