@@ -14,6 +14,8 @@ mod copy;
 mod disk;
 mod draft;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod ids;
 mod journal;
 mod line;

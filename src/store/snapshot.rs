@@ -199,17 +199,18 @@ fn parse_room(text: &str) -> Result<(RoomRecord, RoomFiles), serde_json::Error> 
 
 /// A checkpoint folds everything, so the segments are all messages there are.
 fn check_segments(log: &str, last_seq: Seq, segments: &[Segment]) -> Result<(), String> {
-    let mut next = 1;
+    let mut last: Seq = 0;
     for segment in segments {
-        if segment.first != next || segment.messages == 0 {
-            return Err(format!("{log:?} has no segment that begins with {next}"));
-        }
-        next += segment.messages;
+        let next = last.checked_add(1).filter(|&next| next == segment.first);
+        let end = last.checked_add(segment.messages);
+        last = match (next, end) {
+            (Some(_), Some(end)) if segment.messages > 0 => end,
+            _ => return Err(format!("{log:?} has no segment that follows {last}")),
+        };
     }
-    if next != last_seq + 1 {
+    if last != last_seq {
         return Err(format!(
-            "{log:?} ends with {last_seq}, its segments with {}",
-            next - 1
+            "{log:?} ends with {last_seq}, its segments with {last}"
         ));
     }
     Ok(())
