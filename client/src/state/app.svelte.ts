@@ -7,8 +7,10 @@ import { type HelloData, type Message, type MessageAck, type ServerFrame, type U
 import { Socket } from '../wire/socket';
 import { Connection } from './connection.svelte';
 import { Drafts } from './drafts.svelte';
+import { Editing } from './editing.svelte';
+import { Marks } from './marks';
 import { Notices } from './notices.svelte';
-import { Outbox } from './outbox.svelte';
+import { Outbox, type PendingMessage } from './outbox.svelte';
 import { People } from './people.svelte';
 import type { Platform } from './platform';
 import { Preferences } from './preferences.svelte';
@@ -43,6 +45,7 @@ export class App {
   readonly timeline: Timeline;
   readonly outbox: Outbox;
   readonly drafts: Drafts;
+  readonly editing: Editing;
   readonly people: People;
   readonly preferences: Preferences;
   readonly notices: Notices;
@@ -53,8 +56,11 @@ export class App {
   readonly platform: Platform;
   readonly #api: Api;
   readonly #socket: Socket;
+  readonly #marks: Marks;
   /** The token of the last `Hello`: the one that a refusal speaks of. */
   #helloToken = '';
+  /** A room was opened since the page came up: those that follow are opened by the person. */
+  #entered = false;
   #endEffects: (() => void) | null = null;
 
   constructor(platform: Platform) {
@@ -69,6 +75,8 @@ export class App {
     this.connection = new Connection(() => this.#socket.retryNow(), platform.now);
     this.preferences = new Preferences(platform);
     this.drafts = new Drafts(platform);
+    this.editing = new Editing(platform);
+    this.#marks = new Marks(platform, () => this.rooms.marksChanged());
     this.people = new People(platform, this.#api, (room) => this.#socket.send({ action: 'Typing', data: { room } }));
     this.rooms = this.#makeRooms();
     this.outbox = this.#makeOutbox();
@@ -119,22 +127,25 @@ export class App {
   }
 
   #makeRooms(): Rooms {
-    return new Rooms(this.#api, {
+    return new Rooms(this.#api, this.#marks, {
       me: () => this.session.name,
       displayName: (name) => this.people.displayName(name),
       hasDraft: (room) => this.drafts.has(room),
       go: (room, seq, replace) => this.router.go(room, seq, replace),
       sendRead: (data) => this.#socket.send({ action: 'Read', data }),
       changed: () => this.#roomsChanged(),
+      unmarked: () => this.timeline.attend(),
       lastRoom: () => this.platform.storage.getItem(KEYS.lastRoom(this.session.name)),
     });
   }
 
   #makeOutbox(): Outbox {
     return new Outbox(this.platform, {
-      post: ({ id, room, content }) =>
-        this.#socket.request({ action: 'Message', data: { room, content }, id }) as Promise<MessageAck>,
-      queued: ({ room }) => this.#queued(room),
+      post: ({ id, room, content, replaces }) => {
+        const data = replaces === undefined ? { room, content } : { room, content, replaces };
+        return this.#socket.request({ action: 'Message', data, id }) as Promise<MessageAck>;
+      },
+      queued: (message) => this.#queued(message),
       acked: (message, ack) => this.#show(this.rooms.acknowledged(message, ack), false),
       changed: () => this.timeline.pendingChanged(),
     });
@@ -150,6 +161,8 @@ export class App {
     if (changed) {
       this.people.load();
       this.drafts.load(user.name);
+      this.editing.load(user.name);
+      this.#marks.load(user.name);
       void this.outbox.load(user.name);
     }
     this.#socket.start();
@@ -162,6 +175,9 @@ export class App {
     this.rooms.clear();
     this.people.clear();
     this.drafts.unload();
+    this.editing.load('');
+    this.#marks.load('');
+    this.#entered = false;
     this.outbox.unload();
     this.search.clear();
     this.reports.clear();
@@ -236,9 +252,10 @@ export class App {
     if (heard && !(room === this.rooms.current && this.platform.attended())) this.notices.sound();
   }
 
-  /** The user sent something: they want to see it, at the end of the room. */
-  #queued(room: string): void {
+  /** The user sent something: they want to see it, at the end of the room; an edit is where its message is. */
+  #queued({ room, replaces }: PendingMessage): void {
     this.people.typingEnded();
+    if (replaces !== undefined) return;
     if (this.rooms.current && foldName(this.rooms.current.name) === foldName(room)) void this.timeline.jumpToLatest();
   }
 
@@ -277,6 +294,9 @@ export class App {
       // Then the next visit begins in `general`.
     }
     void this.timeline.open(room, seq, place);
+    // A page that comes up again shows what was open: nobody opened it. A mark stands until somebody does.
+    if (this.#entered) this.rooms.unmark(room);
+    this.#entered = true;
   }
 
   /** The address changed within the open room: to a message, or back to a place in it. */

@@ -3,6 +3,7 @@ import { mentions } from '../text/content';
 import { sameName } from '../text/names';
 import { dayKey, formatDayLabel, startOfDay, startOfNextDay } from '../text/time';
 import { SERVER_NAME, type Message } from '../wire/protocol';
+import { isEdit } from './edits';
 import type { PendingMessage } from './outbox.svelte';
 
 /** One row. `key` stays the same for as long as the row means the same, from pending to sent. */
@@ -12,8 +13,8 @@ export type TimelineItem =
   | { kind: 'new'; key: string }
   /** Something that `Server` announces. */
   | { kind: 'event'; key: string; seq: number; message: Message }
-  /** `first`: show the author; the rows after it continue the group. */
-  | { kind: 'message'; key: string; seq: number; message: Message; first: boolean; mine: boolean; mentionsMe: boolean }
+  /** `first`: show the author; the rows after it continue the group. `edit`: its new text, which is not acknowledged yet. */
+  | { kind: 'message'; key: string; seq: number; message: Message; first: boolean; mine: boolean; mentionsMe: boolean; edit: PendingMessage | null }
   /** Not acknowledged yet. */
   | { kind: 'pending'; key: string; pending: PendingMessage; first: boolean };
 
@@ -44,6 +45,8 @@ class Builder {
   readonly items: TimelineItem[] = [];
   readonly #input: ItemsInput;
   readonly #pendingById: Map<string, PendingMessage>;
+  /** The newest unsent text of each message, by its number. */
+  readonly #edits = new Map<number, PendingMessage>();
   readonly #old: Map<string, TimelineItem>;
   /** The local day of the row before, from its first ms up to, not including, its last. */
   #dayFrom = 0;
@@ -53,11 +56,16 @@ class Builder {
 
   constructor(input: ItemsInput, previous: readonly TimelineItem[]) {
     this.#input = input;
-    this.#pendingById = new Map(input.pending.map((message) => [message.id, message]));
+    this.#pendingById = new Map();
+    for (const message of input.pending) {
+      if (message.replaces === undefined) this.#pendingById.set(message.id, message);
+      else this.#edits.set(message.replaces, message);
+    }
     this.#old = new Map(previous.map((item) => [item.key, item]));
   }
 
   message(message: Message): void {
+    if (isEdit(message)) return;
     this.#separateDay(message.timestamp);
     if (message.seq === this.#input.firstUnreadSeq) {
       this.#push({ kind: 'new', key: 'new' });
@@ -79,7 +87,8 @@ class Builder {
       return;
     }
     const mentionsMe = !mine && mentions(message.content, this.#input.me);
-    this.#push({ kind: 'message', key, seq: message.seq, message, first, mine, mentionsMe });
+    const edit = mine ? (this.#edits.get(message.seq) ?? null) : null;
+    this.#push({ kind: 'message', key, seq: message.seq, message, first, mine, mentionsMe, edit });
   }
 
   pending(): void {
@@ -123,7 +132,7 @@ class Builder {
 /** Whether two rows of the same key show the same. */
 function same(a: TimelineItem, b: TimelineItem): boolean {
   if (a.kind === 'message' && b.kind === 'message') {
-    return a.message === b.message && a.first === b.first && a.mine === b.mine && a.mentionsMe === b.mentionsMe;
+    return a.message === b.message && a.first === b.first && a.mine === b.mine && a.mentionsMe === b.mentionsMe && a.edit === b.edit;
   }
   if (a.kind === 'pending' && b.kind === 'pending') return a.pending === b.pending && a.first === b.first;
   if (a.kind === 'day' && b.kind === 'day') return a.label === b.label;

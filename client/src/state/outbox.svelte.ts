@@ -16,6 +16,8 @@ export interface PendingMessage {
   readonly id: string;
   readonly room: string;
   readonly content: string;
+  /** The number of the sent message whose new text this is. */
+  readonly replaces?: number;
   /** When it was written (ms, this machine's clock). */
   readonly created: number;
   readonly state: 'pending' | 'failed';
@@ -49,7 +51,8 @@ function isPending(value: unknown): value is PendingMessage {
     typeof message?.id === 'string' &&
     typeof message.room === 'string' &&
     typeof message.content === 'string' &&
-    typeof message.created === 'number'
+    typeof message.created === 'number' &&
+    (message.replaces === undefined || typeof message.replaces === 'number')
   );
 }
 
@@ -113,15 +116,20 @@ export class Outbox {
     this.#ready = false;
   }
 
-  /** Queues a message exactly as typed; it appears at once in the timeline. The content must satisfy `checkContent`. */
-  send(room: string, content: string): PendingMessage {
+  /**
+   * Queues a message exactly as typed; it appears at once in the timeline. The content must satisfy `checkContent`.
+   * With `replaces` it is the new text of that message, in place of an earlier one that has not left.
+   */
+  send(room: string, content: string, replaces?: number): PendingMessage {
     const message: PendingMessage = {
       id: newReference(),
       room,
       content,
       created: this.#platform.now(),
       state: 'pending',
+      ...(replaces === undefined ? {} : { replaces }),
     };
+    if (replaces !== undefined) this.#dropEdits(room, replaces);
     this.#set([...this.messages, message]);
     this.#handlers.queued(message);
     void this.#pump();
@@ -148,6 +156,11 @@ export class Outbox {
     if (message.state === 'pending' && message.attempted) return false;
     this.#set(this.messages.filter((candidate) => candidate.id !== id));
     return true;
+  }
+
+  /** Discards unsent texts of a message that a newer one takes the place of; one that may have left stays, and goes first. */
+  #dropEdits(room: string, replaces: number): void {
+    for (const edit of this.pendingIn(room)) if (edit.replaces === replaces) this.remove(edit.id);
   }
 
   /** What is unsent in a room, oldest first. */

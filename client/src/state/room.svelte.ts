@@ -3,6 +3,8 @@
 import { mentions } from '../text/content';
 import { foldName, sameName } from '../text/names';
 import { GENERAL_ROOM, SERVER_NAME, type Message, type Room, type RoomKind } from '../wire/protocol';
+import { isEdit } from './edits';
+import type { Mark } from './marks';
 import { RoomLog } from './roomlog';
 
 /** What a room asks of the rest of the state. */
@@ -33,6 +35,8 @@ export class RoomView {
   unread: number = $state(0);
   /** Unread messages that mention the user (`@name`, `@all`, `@here`). */
   mentioned: number = $state(0);
+  /** Where the user marked the room unread, for as long as that stands: nothing counts as read by being seen then. */
+  mark: Mark | null = $state.raw(null);
   /** When the newest message came (ms, server's clock), or when the room was created. */
   lastActivity: number = $state(0);
   readonly hasDraft: boolean = $derived.by(() => this.#around.hasDraft(this.name));
@@ -127,16 +131,32 @@ export class RoomView {
     return true;
   }
 
-  /** A message that somebody ought to read: neither the user's own nor an announcement. */
+  /** The user marked the room unread from a message on, or that ended (null). */
+  markUnread(mark: Mark | null): void {
+    this.mark = mark;
+    this.#recount();
+  }
+
+  /** Up to where the server may be told that the user has read: a mark holds that back. */
+  get readToTell(): number {
+    return this.mark ? Math.min(this.readSeq, this.mark.seq - 1) : this.readSeq;
+  }
+
+  /** Up to where there is nothing to be counted one by one. */
+  get #countedTo(): number {
+    return this.mark ? this.mark.upTo : this.readSeq;
+  }
+
+  /** A message that somebody ought to read: neither the user's own nor an announcement nor the new text of another. */
   counts(message: Message): boolean {
-    return message.sender !== SERVER_NAME && !sameName(message.sender, this.#around.me());
+    return !isEdit(message) && message.sender !== SERVER_NAME && !sameName(message.sender, this.#around.me());
   }
 
   #count(fresh: Message[]): Message[] {
     for (const message of fresh) {
       this.lastSeq = Math.max(this.lastSeq, message.seq);
       this.lastActivity = Math.max(this.lastActivity, message.timestamp);
-      if (message.seq <= this.readSeq || !this.counts(message)) continue;
+      if (message.seq <= this.#countedTo || !this.counts(message)) continue;
       this.unread++;
       if (mentions(message.content, this.#around.me())) this.mentioned++;
     }
@@ -147,11 +167,12 @@ export class RoomView {
   #recount(): void {
     const { tail, seen } = this.log;
     const known = (tail[0]?.seq ?? seen + 1) - 1;
-    let unread = Math.max(0, known - this.readSeq);
-    let mentioned = 0;
+    const from = this.#countedTo;
+    let unread = Math.max(0, known - from) + (this.mark?.unread ?? 0);
+    let mentioned = this.mark?.mentioned ?? 0;
     for (let index = tail.length - 1; index >= 0; index--) {
       const message = tail[index];
-      if (!message || message.seq <= this.readSeq) break;
+      if (!message || message.seq <= from) break;
       if (!this.counts(message)) continue;
       unread++;
       if (mentions(message.content, this.#around.me())) mentioned++;

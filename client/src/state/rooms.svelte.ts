@@ -2,6 +2,7 @@
 import { foldName, sameName } from '../text/names';
 import type { Api } from '../wire/api';
 import { GENERAL_ROOM, type AddedData, type GapData, type LeftData, type Message, type MessageAck, type ReadData, type Room } from '../wire/protocol';
+import type { Mark, Marks } from './marks';
 import { byText, compareChannels, compareDirects, RoomView, type RoomSurroundings } from './room.svelte';
 
 export interface RoomsHandlers extends RoomSurroundings {
@@ -11,6 +12,8 @@ export interface RoomsHandlers extends RoomSurroundings {
   sendRead: (data: ReadData) => boolean;
   /** The rooms that there are changed: the open one may be another now. */
   changed: () => void;
+  /** A room that stays open is not marked unread any more: what is in view is read again. */
+  unmarked: () => void;
   /** The room that was open last, for the next time. */
   lastRoom: () => string | null;
 }
@@ -37,13 +40,15 @@ export class Rooms {
 
   readonly #api: Api;
   readonly #handlers: RoomsHandlers;
+  readonly #marks: Pick<Marks, 'get' | 'set'>;
   readonly #byName = new Map<string, RoomView>();
   /** Members of large rooms, as fetched; forgotten when they change. */
   readonly #members = new Map<string, Promise<string[]>>();
   #readTimer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(api: Api, handlers: RoomsHandlers) {
+  constructor(api: Api, marks: Pick<Marks, 'get' | 'set'>, handlers: RoomsHandlers) {
     this.#api = api;
+    this.#marks = marks;
     this.#handlers = handlers;
   }
 
@@ -55,6 +60,8 @@ export class Rooms {
 
   /** Opens the room by way of the address; back returns to where one was. */
   open(name: string, seq?: number): void {
+    const room = this.byName(name);
+    if (room && room === this.current && seq === undefined) this.unmark(room);
     this.#handlers.go(name, seq ?? null, false);
   }
 
@@ -78,7 +85,35 @@ export class Rooms {
   /** Marks all of the room read, here and in the user's other tabs. */
   markRead(name: string): void {
     const room = this.byName(name);
-    if (room) this.read(room, room.lastSeq);
+    if (!room) return;
+    this.unmark(room);
+    this.read(room, room.lastSeq);
+  }
+
+  /** Marks the room unread from `mark.seq` on, in this browser, until it is opened again or marked read. */
+  markUnread(room: RoomView, mark: Mark): void {
+    // Whoever says where the unread begins has read what is before it.
+    this.read(room, mark.seq - 1);
+    this.#marks.set(room.name, mark);
+    room.markUnread(mark);
+  }
+
+  /** The room was opened again, or read: its mark ends. */
+  unmark(room: RoomView): void {
+    if (!room.mark) return;
+    this.#marks.set(room.name, null);
+    room.markUnread(null);
+    this.#afterMark(room);
+  }
+
+  /** Another tab of this browser marked or unmarked. */
+  marksChanged(): void {
+    for (const room of this.#byName.values()) {
+      const mark = this.#marks.get(room.name);
+      if (mark?.seq === room.mark?.seq && mark?.upTo === room.mark?.upTo) continue;
+      room.markUnread(mark);
+      if (!mark) this.#afterMark(room);
+    }
   }
 
   /** The public rooms, by name. Throws `ApiError`. */
@@ -134,7 +169,7 @@ export class Rooms {
     for (const room of rooms) {
       const known = this.#byName.get(foldName(room.name));
       if (known) this.#again(known, room);
-      else this.#byName.set(foldName(room.name), new RoomView(room, room.read_seq, this.#handlers));
+      else this.#make(room);
     }
     this.loaded = true;
     this.#order();
@@ -165,8 +200,7 @@ export class Rooms {
       return known;
     }
     // What made the user a member is read; whatever is newer arrives, or is caught up.
-    const fresh = new RoomView(room, room.read_seq, this.#handlers);
-    this.#byName.set(foldName(room.name), fresh);
+    const fresh = this.#make(room);
     this.#order();
     this.#handlers.changed();
     return fresh;
@@ -193,10 +227,9 @@ export class Rooms {
     view.readTo(seq);
   }
 
-  /** The user has read here. */
+  /** The user has read here. What is marked unread stays so, however long one looks at it. */
   read(room: RoomView, seq: number): void {
-    if (!room.readTo(Math.min(seq, room.lastSeq))) return;
-    this.#readTimer ??= setTimeout(() => this.#sendReads(), READ_DELAY_MS);
+    if (!room.mark && room.readTo(Math.min(seq, room.lastSeq))) this.#sendReadsSoon();
   }
 
   /** The server sends nothing of a room between two messages: history has it. */
@@ -216,11 +249,12 @@ export class Rooms {
   }
 
   /** A message of the user is stored; returns the room and what is new by it. */
-  acknowledged(message: { id: string; content: string }, ack: MessageAck): { room: RoomView; fresh: Message[] } | null {
+  acknowledged(message: { id: string; content: string; replaces?: number }, ack: MessageAck): { room: RoomView; fresh: Message[] } | null {
     const room = this.byName(ack.room);
     if (!room) return null;
-    const { id, content } = message;
-    const fresh = room.acknowledged({ ...ack, room: room.name, sender: this.#handlers.me(), content, id });
+    const { id, content, replaces } = message;
+    const edit = replaces === undefined ? {} : { replaces };
+    const fresh = room.acknowledged({ ...ack, room: room.name, sender: this.#handlers.me(), content, id, ...edit });
     this.#moved(room);
     return { room, fresh };
   }
@@ -244,6 +278,21 @@ export class Rooms {
     return view;
   }
 
+  /** A room that was not known. */
+  #make(described: Room): RoomView {
+    const room = new RoomView(described, described.read_seq, this.#handlers);
+    this.#byName.set(foldName(room.name), room);
+    const mark = this.#marks.get(room.name);
+    if (mark && mark.seq <= described.last_seq) room.markUnread(mark);
+    return room;
+  }
+
+  /** What a mark held back can be told now, and what is in view is read. */
+  #afterMark(room: RoomView): void {
+    this.#sendReadsSoon();
+    if (room === this.current) this.#handlers.unmarked();
+  }
+
   #again(known: RoomView, room: Room): void {
     known.serverRead = room.read_seq;
     known.caughtUpTo = room.last_seq;
@@ -252,6 +301,7 @@ export class Rooms {
 
   #remove(name: string): void {
     if (!this.#byName.delete(foldName(name))) return;
+    this.#marks.set(name, null);
     const wasOpen = this.current !== null && sameName(this.current.name, name);
     this.#order();
     if (wasOpen) this.#handlers.go(GENERAL_ROOM, null, true);
@@ -281,14 +331,19 @@ export class Rooms {
     }
   }
 
+  #sendReadsSoon(): void {
+    this.#readTimer ??= setTimeout(() => this.#sendReads(), READ_DELAY_MS);
+  }
+
   /** Tells the server what it does not know yet; what cannot leave now leaves after the next `Welcome`. */
   #sendReads(): void {
     if (this.#readTimer !== null) clearTimeout(this.#readTimer);
     this.#readTimer = null;
     for (const room of this.#byName.values()) {
-      if (room.readSeq <= room.serverRead) continue;
-      if (!this.#handlers.sendRead({ room: room.name, seq: room.readSeq })) return;
-      room.serverRead = room.readSeq;
+      const seq = room.readToTell;
+      if (seq <= room.serverRead) continue;
+      if (!this.#handlers.sendRead({ room: room.name, seq })) return;
+      room.serverRead = seq;
     }
   }
 }

@@ -12,6 +12,10 @@ export const KEYS = {
   /** In the tab's own storage. */
   tab: 'melangerie.tab',
   lastRoom: (user: string) => `melangerie/last-room/${foldName(user)}`,
+  /** Where rooms are marked unread. */
+  marks: (user: string) => `melangerie/unread/${foldName(user)}`,
+  /** In the tab's own storage. */
+  editing: (user: string) => `melangerie/editing/${foldName(user)}`,
   draftsOf: (user: string) => `melangerie/draft/${foldName(user)}/`,
   draft: (user: string, room: string) => `melangerie/draft/${foldName(user)}/${foldName(room)}`,
   outboxesOf: (user: string) => `melangerie/outbox/${foldName(user)}/`,

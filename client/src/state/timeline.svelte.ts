@@ -1,9 +1,12 @@
 // Owns: the messages of the open room that are in memory: one window without holes, of at most a few hundred messages,
 // anywhere in the room. Never fetches for rooms that are not open, never touches the DOM.
+import { mentions } from '../text/content';
 import { startOfNextDay } from '../text/time';
 import { errorText, type Api } from '../wire/api';
 import type { Message } from '../wire/protocol';
+import { editedAmong, isEdit } from './edits';
 import { buildItems, type TimelineItem } from './items';
+import type { Mark } from './marks';
 import type { Outbox } from './outbox.svelte';
 import type { Platform } from './platform';
 import type { RoomView } from './room.svelte';
@@ -87,7 +90,7 @@ export class Timeline {
     this.#platform = platform;
     this.#api = api;
     this.#around = around;
-    for (const name of ['focus', 'visibilitychange']) platform.events.addEventListener(name, () => this.#attend());
+    for (const name of ['focus', 'visibilitychange']) platform.events.addEventListener(name, () => this.attend());
   }
 
   /** Messages of others that one has not seen yet: for `Jump to latest`. */
@@ -104,14 +107,15 @@ export class Timeline {
     this.#atBottom = atBottom;
     if (!atBottom || this.detached) return;
     this.#inView = this.#window.last;
-    this.#attend();
+    this.attend();
   }
 
   /** Shows a room: at a message, at a place that was left, or at the first unread message. */
   open(room: RoomView, seq: number | null = null, place: Place | null = null): Promise<void> {
     this.#begin(room);
-    this.firstUnreadSeq = null;
-    this.#readAtOpening = room.readSeq;
+    const read = room.mark ? room.mark.seq - 1 : room.readSeq;
+    this.firstUnreadSeq = room.mark?.seq ?? null;
+    this.#readAtOpening = read;
     this.items = [];
     this.landing = null;
     this.target = null;
@@ -121,7 +125,7 @@ export class Timeline {
     this.#scheduleDay();
     if (seq !== null) return this.#show(seq, { kind: 'message', seq });
     if (place) return this.#show(place.seq, { kind: 'place', ...place });
-    if (room.readSeq < room.lastSeq && !this.#tailReaches(room, room.readSeq + 1)) return this.#show(room.readSeq, { kind: 'unread' });
+    if (read < room.lastSeq && !this.#tailReaches(room, read + 1)) return this.#show(read, { kind: 'unread' });
     return this.#showLatest({ kind: 'unread' });
   }
 
@@ -176,6 +180,8 @@ export class Timeline {
   /** Shows the message `seq` with what is around it. */
   async jumpTo(seq: number): Promise<void> {
     if (!this.#room) return;
+    const original = this.loading ? undefined : this.#window.at(seq)?.replaces;
+    if (original !== undefined) return this.jumpTo(original);
     if (!this.loading && this.#window.at(seq)) {
       this.target = { seq };
       this.landing = { kind: 'message', seq };
@@ -208,7 +214,7 @@ export class Timeline {
   /** The interface tells the newest message that is in view; it counts as read while somebody looks at the page. */
   seen(seq: number): void {
     this.#inView = seq;
-    this.#attend();
+    this.attend();
   }
 
   /** The interface tells the first message in view, for back and forward. Null: at the bottom. */
@@ -241,8 +247,37 @@ export class Timeline {
     this.#rebuild();
     if (following && !this.detached) {
       this.#inView = this.#window.last;
-      this.#attend();
+      this.attend();
     }
+  }
+
+  /** What marking the room unread from `seq` on comes to; null where the message is not here. The New line moves there. */
+  unreadFrom(seq: number): Mark | null {
+    const room = this.#room;
+    const marked = this.#window.at(seq);
+    if (!room || !marked) return null;
+    this.flush();
+    const { tail, seen } = room.log;
+    const last = this.#window.last;
+    const beyond = tail.filter((message) => message.seq > last);
+    // One's own message can be marked, too; of those after it the ones to be read count, and those that nobody here knows.
+    const known = [...this.#window.messages, ...beyond].filter((message) => message.seq >= seq);
+    const counted = known.filter((message) => message === this.#window.at(seq) || room.counts(message));
+    const unknown = Math.max(0, (beyond[0]?.seq ?? seen + 1) - 1 - last);
+    const mentioned = counted.filter((message) => room.counts(message) && mentions(message.content, this.#around.me())).length;
+    this.firstUnreadSeq = seq;
+    this.#rebuild();
+    return { seq, upTo: Math.max(seen, last), unread: counted.length + unknown, mentioned };
+  }
+
+  /** The newest sent message of the user that is loaded, as it reads now; null where there is none, or the room's end is not here. */
+  get lastMine(): { seq: number; content: string } | null {
+    if (this.detached) return null;
+    for (let index = this.items.length - 1; index >= 0; index--) {
+      const item = this.items[index];
+      if (item?.kind === 'message' && item.mine) return { seq: item.seq, content: (item.edit ?? item.message).content };
+    }
+    return null;
   }
 
   /** What is unsent changed. */
@@ -318,6 +353,11 @@ export class Timeline {
   #land(room: RoomView, messages: readonly Message[], landing: Landing): void {
     this.#window.reset(messages);
     this.#window.append(room.log.tail);
+    const original = landing.kind === 'message' ? this.#window.at(landing.seq)?.replaces : undefined;
+    if (original !== undefined) {
+      void this.#showOriginal(original);
+      return;
+    }
     if (landing.kind !== 'unread') this.#window.dropOldest();
     this.loading = false;
     this.firstUnreadSeq ??= this.#findFirstUnread(room);
@@ -330,9 +370,16 @@ export class Timeline {
 
   /** What `landing` names may not be there: no unread message, a message that never was. */
   #possible(landing: Landing): Landing {
-    if (landing.kind === 'unread' && this.firstUnreadSeq === null) return { kind: 'bottom' };
+    if (landing.kind === 'unread' && (this.firstUnreadSeq === null || !this.#window.at(this.firstUnreadSeq))) return { kind: 'bottom' };
     if ((landing.kind === 'message' || landing.kind === 'place') && !this.#window.at(landing.seq)) return { kind: 'bottom' };
     return landing;
+  }
+
+  /** What an address or a hit names is the new text of an earlier message: that one is shown. */
+  async #showOriginal(seq: number): Promise<void> {
+    if (!this.#room) return;
+    this.#begin(this.#room);
+    await this.#show(seq, { kind: 'message', seq });
   }
 
   #findFirstUnread(room: RoomView): number | null {
@@ -341,7 +388,7 @@ export class Timeline {
   }
 
   #noteNew(room: RoomView, message: Message, following: boolean): void {
-    if (!room.counts(message)) return;
+    if (room.mark || !room.counts(message)) return;
     // What comes while nobody looks is new to whoever comes back; what comes while one reads moves no line.
     const caughtUp = room.readSeq >= (this.firstUnreadSeq ?? 0);
     const away = !this.#platform.attended() || message.seq <= room.caughtUpTo;
@@ -359,8 +406,8 @@ export class Timeline {
     return false;
   }
 
-  /** Reading happens while somebody looks at the page. */
-  #attend(): void {
+  /** What is in view is read, while somebody looks at the page. */
+  attend(): void {
     const room = this.#room;
     if (!room || this.loading || this.#inView === 0 || !this.#platform.attended()) return;
     this.#around.read(room, Math.min(this.#inView, this.#window.last));
@@ -373,11 +420,14 @@ export class Timeline {
     this.detached = this.#window.last < room.log.seen;
     // Where nothing could be loaded, what is unsent is still there to be seen.
     const atEnd = !this.detached || this.#window.length === 0;
+    const pending = this.#around.outbox().pendingIn(room.name);
+    // Wherever a text was replaced, and whichever came first.
+    this.#window.edit([...this.#window.messages, ...room.log.tail, ...room.log.early].filter(isEdit).sort((a, b) => a.seq - b.seq));
     this.items = buildItems(
       {
         messages: this.#window.messages,
-        early: atEnd ? room.log.early : [],
-        pending: atEnd ? this.#around.outbox().pendingIn(room.name) : [],
+        early: atEnd ? editedAmong(room.log.early) : [],
+        pending: atEnd ? pending : pending.filter(isEdit),
         firstUnreadSeq: this.firstUnreadSeq,
         me: this.#around.me(),
         now: this.#platform.now(),

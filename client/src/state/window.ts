@@ -1,5 +1,6 @@
 // Owns: the part of a room's messages that is in memory: one run without holes, of bounded length. Pure.
 import type { Message } from '../wire/protocol';
+import { edited, supersedes } from './edits';
 
 /** Messages that a window keeps; what is further from the reader is dropped and loaded again when wanted. */
 export const WINDOW_KEPT = 600;
@@ -8,6 +9,8 @@ export const WINDOW_SLACK = 200;
 
 export class MessageWindow {
   #messages: Message[] = [];
+  /** Of messages that an edit changed here: the edit's number. */
+  readonly #editOf = new WeakMap<Message, number>();
 
   get messages(): readonly Message[] {
     return this.#messages;
@@ -52,6 +55,17 @@ export class MessageWindow {
     if (page.length === 0 || page.at(-1)?.seq !== this.first - 1) return 0;
     this.#messages = [...page, ...this.#messages];
     return page.length;
+  }
+
+  /** Gives messages that are here the newer texts that are among `edits`. What is no edit, or not for these, changes nothing. */
+  edit(edits: Iterable<Message>): void {
+    for (const edit of edits) {
+      const original = edit.replaces === undefined ? null : this.at(edit.replaces);
+      if (!original || !supersedes(edit, original, this.#editOf.get(original))) continue;
+      const message = edited(original, edit);
+      this.#editOf.set(message, edit.seq);
+      this.#messages[original.seq - this.first] = message;
+    }
   }
 
   /** Drops the oldest down to the bound. */

@@ -87,13 +87,14 @@ export class FakeServer {
     const limit = Number(query.get('limit') ?? 50);
     const fitting = (this.rooms.get(name)?.messages ?? []).filter(({ seq }) => seq < before && seq > after);
     const page = query.has('after') ? fitting.slice(0, limit) : fitting.slice(-limit);
-    return json({ messages: page, more: page.length < fitting.length });
+    const all = this.rooms.get(name)?.messages ?? [];
+    return json({ messages: page.map((message) => newest(message, all)), more: page.length < fitting.length });
   }
 
   #heard(link: FakeWebSocket, frame: UserFrame): void {
     if (this.silentFor.has(frame.action)) return;
     if (frame.action === 'Hello') return this.#hello(link, frame.data.token, frame.data.since ?? {});
-    if (frame.action === 'Message') return this.#message(link, frame.data.room, frame.data.content, frame.id);
+    if (frame.action === 'Message') return this.#message(link, frame.data, frame.id);
     if (frame.action === 'Read') {
       const found = this.rooms.get(frame.data.room);
       if (found) found.room.read_seq = Math.max(found.room.read_seq, Math.min(frame.data.seq, found.room.last_seq));
@@ -128,14 +129,20 @@ export class FakeServer {
     }
   }
 
-  #message(link: FakeWebSocket, name: string, content: string, id?: string): void {
+  #message(link: FakeWebSocket, { room: name, content, replaces }: { room: string; content: string; replaces?: number }, id?: string): void {
     const found = this.rooms.get(name);
     if (!found) {
       link.receive({ action: 'Error', data: { code: 'room_not_found', message: 'There is no such room.' }, id });
       return;
     }
     const known = found.messages.find((message) => message.sender === this.me.name && message.id === id);
-    const stored = known ?? this.post(name, content, { sender: this.me.name, id });
+    const stored = known ?? this.post(name, content, { sender: this.me.name, id, replaces });
     if (id !== undefined) link.receive({ action: 'Ack', data: { room: name, seq: stored.seq, timestamp: stored.timestamp }, id });
   }
+}
+
+/** A message as pages hold it: with its newest text. */
+function newest(message: Message, all: readonly Message[]): Message {
+  const edit = all.filter(({ replaces, sender }) => replaces === message.seq && sender === message.sender).at(-1);
+  return edit && message.replaces === undefined ? { ...message, content: edit.content, edited: edit.timestamp } : message;
 }

@@ -49,6 +49,10 @@ export interface Message {
   id?: string;
   /** Only on messages from `Server`. */
   event?: RoomEvent;
+  /** The number of the sender's message in this room whose new text this is: an edit, which has no place of its own. */
+  replaces?: number;
+  /** When the text became what it is; on messages of a page whose text was replaced. */
+  edited?: number;
 }
 
 /** The body of every error. */
@@ -151,7 +155,7 @@ export interface PresenceData {
 /** Frames from the client to the server. */
 export type UserFrame =
   | { action: 'Hello'; data: HelloData; id?: string }
-  | { action: 'Message'; data: { room: string; content: string }; id?: string }
+  | { action: 'Message'; data: { room: string; content: string; replaces?: number }; id?: string }
   | { action: 'Read'; data: ReadData; id?: string }
   | { action: 'Typing'; data: { room: string }; id?: string }
   | { action: 'Ping'; id?: string };

@@ -25,11 +25,14 @@ export function pageKey(event: KeyboardEvent, app: App, view: View): void {
   }
 }
 
-/** In the pane Esc closes it; anywhere else it marks the room read. */
+/** In the pane Esc closes it; else it gives up the edit, where there is one, and marks the room read where there is none. */
 function escape(event: KeyboardEvent, app: App, view: View): void {
   if (view.pane && (event.target as HTMLElement).closest?.('[data-pane]')) {
     view.pane = null;
     view.focusComposer();
+  } else if (app.rooms.current && app.editing.of(app.rooms.current.name)) {
+    app.editing.end(app.rooms.current.name);
+    view.composer?.focus();
   } else if (app.rooms.current) {
     const unread = app.rooms.current.unread > 0;
     app.rooms.markRead(app.rooms.current.name);

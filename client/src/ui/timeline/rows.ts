@@ -34,7 +34,7 @@ export function estimateHeight(row: Row): number {
   const { item } = row;
   if (item.kind === 'day') return 44;
   if (item.kind === 'new' || item.kind === 'event') return 30;
-  const content = item.kind === 'pending' ? item.pending.content : item.message.content;
+  const content = item.kind === 'pending' ? item.pending.content : (item.edit ?? item.message).content;
   const lines = content.split('\n').reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / LINE)), 0);
   return lines * LINE_HEIGHT + (item.first ? 34 : 3);
 }
