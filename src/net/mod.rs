@@ -18,6 +18,7 @@ pub mod outbox;
 #[cfg(test)]
 mod outbox_tests;
 pub mod path;
+mod readings;
 pub mod request;
 pub mod response;
 pub mod routes;
@@ -42,6 +43,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 pub struct Context {
     pub hub: Hub,
     pub reader: Reader,
+    pub readings: Arc<readings::Readings>,
     pub signer: Signer,
     pub hasher: Hasher,
     pub throttles: Throttles,

@@ -340,6 +340,7 @@ impl Session<'_> {
             after: request.after,
             limit,
         };
+        let _reading = self.context.readings.begin(&peer.user);
         let page = edits::page(&self.context.reader, &room, &range)?;
         self.outbox.answer(&history_frame(&room.name, &page, id));
         Ok(())
