@@ -28,12 +28,15 @@ use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error as WsError, Message, WebSocket};
 
 /// Close codes: RFC 6455, section 7.4.1, and the contract's own.
+const CLOSE_GOING_AWAY: u16 = 1001;
 const CLOSE_PROTOCOL_ERROR: u16 = 1002;
 const CLOSE_NOT_UTF8: u16 = 1007;
 const CLOSE_TOO_BIG: u16 = 1009;
 const CLOSE_TRY_AGAIN_LATER: u16 = 1013;
 const CLOSE_AUTHENTICATION_TIMEOUT: u16 = 4408;
 
+/// Who has not signed in yet is told this soon that the server stops.
+const STOP_CHECK: Duration = Duration::from_millis(500);
 /// A socket's timeout may ring this much late: the system rounds long ones up.
 const TIMER_SLACK: Duration = Duration::from_secs(2);
 
@@ -105,6 +108,8 @@ enum Ending {
     Closing,
 }
 
+const STOPPING: Ending = Ending::Close(CLOSE_GOING_AWAY, "The server is stopping.");
+
 struct Session<'a> {
     socket: WebSocket<Transport>,
     outbox: Arc<Outbox>,
@@ -153,8 +158,11 @@ impl Session<'_> {
 
     fn await_greeting(&mut self) -> Result<Greeting, Ending> {
         let deadline = Instant::now() + limits::AUTHENTICATION_DEADLINE;
-        self.socket.get_mut().wait_until(deadline);
         loop {
+            // The fan-out, which tells everybody else, does not know who has not signed in.
+            if self.context.stopper.is_stopping() {
+                return Err(STOPPING);
+            }
             if Instant::now() >= deadline {
                 let error = Error::new(
                     Code::Unauthorized,
@@ -166,6 +174,8 @@ impl Session<'_> {
                     "Sign in sooner.",
                 ));
             }
+            let look_up = Instant::now() + STOP_CHECK;
+            self.socket.get_mut().wait_until(look_up.min(deadline));
             match self.socket.read() {
                 Ok(Message::Text(text)) => return self.greet(text.as_bytes()),
                 Ok(Message::Binary(bytes)) => return self.greet(&bytes),
@@ -214,6 +224,7 @@ impl Session<'_> {
         self.outbox.send(&error_frame(error, id));
         match error.code {
             Code::Unauthorized => Ending::Close(CLOSE_UNAUTHORIZED, "Sign in again."),
+            _ if self.context.stopper.is_stopping() => STOPPING,
             _ => Ending::Close(CLOSE_TRY_AGAIN_LATER, "Try again later."),
         }
     }
