@@ -13,8 +13,11 @@ pub mod snapshot;
 pub mod token;
 pub mod websocket;
 
+/// Takes any input and panics where it finds a defect.
+type Check = fn(&[u8]);
+
 /// Every target by its name.
-pub const TARGETS: [(&str, fn(&[u8])); 8] = [
+pub const TARGETS: [(&str, Check); 8] = [
     ("frame", frame::check),
     ("journal", journal::check),
     ("name", name::check),
