@@ -13,12 +13,14 @@
 //! exists only while the connection is behind. Elsewhere each connection has one as long as it lives.
 
 mod places;
+mod queue;
 
 use super::{is_timeout, lock};
 use crate::hub::Receiver;
 use crate::limits;
 use crate::protocol::Frame;
 use places::{Place, Writers};
+use queue::{Cost, FRAME_BYTES_LEAST, Missed, Phase, Queue};
 use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -51,32 +53,6 @@ const DO_NOT_WAIT: Option<i32> = None;
 const AGE_CHECK: Duration = Duration::from_secs(1);
 /// A writer takes so much at once.
 const WRITE_BYTES: usize = 64 * 1024;
-
-/// What a waiting frame costs in memory beside its bytes, about: pongs have two bytes, and millions of them must not
-/// count for a few megabytes.
-const FRAME_BYTES_LEAST: usize = 64;
-
-/// What waiting frames count for.
-#[derive(Clone, Copy, Default)]
-struct Cost {
-    /// A frame counts for [`FRAME_BYTES_LEAST`] at least, a large answer for nothing.
-    bytes: usize,
-    /// Large answers.
-    large: usize,
-}
-
-impl Cost {
-    fn add(&mut self, other: Cost) {
-        self.bytes += other.bytes;
-        self.large += other.large;
-    }
-
-    fn subtract(&mut self, other: Cost) {
-        // Cut or closed meanwhile, nothing counts any more.
-        self.bytes = self.bytes.saturating_sub(other.bytes);
-        self.large = self.large.saturating_sub(other.large);
-    }
-}
 
 /// What all outboxes share.
 pub struct Outboxes {
@@ -140,40 +116,6 @@ pub struct Outbox {
     written: Condvar,
     closing: AtomicBool,
     this: Weak<Outbox>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// What was missed goes first.
-    CatchingUp,
-    Live,
-    /// A close frame is the last thing in the queue, or has been sent.
-    Closing,
-    /// The socket is shut; everything is dropped.
-    Cut,
-}
-
-struct Queue {
-    phase: Phase,
-    frames: VecDeque<(Frame, Instant)>,
-    /// Of the first frame, so much has been sent.
-    sent: usize,
-    /// What waits counts for this, that included which a writer has in hand.
-    cost: Cost,
-    /// A writer thread has the socket.
-    writing: bool,
-    /// It is writing something now.
-    in_hand: bool,
-    /// What was missed, while nobody is writing it.
-    missed: Option<Missed>,
-    /// When the socket last took something of what was missed.
-    progress: Instant,
-}
-
-/// What is left of a catch-up.
-struct Missed {
-    piece: Vec<u8>,
-    source: Box<dyn Source>,
 }
 
 impl Outbox {
@@ -571,51 +513,4 @@ enum Work {
         cost: Cost,
     },
     None,
-}
-
-impl Queue {
-    /// Frames of which the first `sent` bytes, all together, are sent already.
-    fn append(&mut self, frames: &[Frame], mut sent: usize, shared: &Outboxes) {
-        let now = Instant::now();
-        for frame in frames {
-            let length = frame.bytes().len();
-            if sent >= length {
-                sent -= length;
-                continue;
-            }
-            if sent > 0 {
-                // Something was sent only where nothing waited, so this is the first in the queue.
-                self.sent = sent;
-            }
-            self.cost.add(shared.cost(frame, length - sent));
-            sent = 0;
-            self.frames.push_back((frame.clone(), now));
-        }
-    }
-
-    /// Answers what the taken frames cost.
-    fn take_into(&mut self, batch: &mut Vec<u8>, shared: &Outboxes) -> Cost {
-        let mut taken = Cost::default();
-        while let Some((frame, _)) = self.frames.front() {
-            let bytes = &frame.bytes()[self.sent..];
-            if !batch.is_empty() && batch.len() + bytes.len() > WRITE_BYTES {
-                return taken;
-            }
-            taken.add(shared.cost(frame, bytes.len()));
-            batch.extend_from_slice(bytes);
-            self.sent = 0;
-            self.frames.pop_front();
-        }
-        taken
-    }
-
-    /// What waited for the catch-up is not behind because of its receiver: its clocks start now.
-    fn go_live(&mut self) {
-        if self.phase != Phase::CatchingUp {
-            return;
-        }
-        self.phase = Phase::Live;
-        let now = Instant::now();
-        self.frames.iter_mut().for_each(|(_, since)| *since = now);
-    }
 }
