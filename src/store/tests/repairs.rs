@@ -18,7 +18,7 @@ fn directory() -> MemoryDisk {
         hub.push_and_wait(&event);
     }
     hub.push_and_wait(&room("Office", &["Eva", "mira"]));
-    for index in 0..6 {
+    for index in 0..4 {
         let event = hub.message("Office", "Eva", &format!("folded {index}"), None);
         hub.push_and_wait(&event);
     }
@@ -27,7 +27,7 @@ fn directory() -> MemoryDisk {
     let mut hub = Hub::start(open_disk(Box::new(disk.clone()), options(), 1).unwrap());
     hub.push_and_wait(&joined(&hub.state, "Ann"));
     hub.push_and_wait(&room("Cellar", &["Ann"]));
-    for index in 0..3 {
+    for index in 1..3 {
         for (room, sender) in [("Office", "mira"), ("Cellar", "Ann"), ("general", "Eva")] {
             let event = hub.message(room, sender, &format!("young {index}"), Some("x"));
             hub.push_and_wait(&event);
@@ -177,7 +177,7 @@ fn a_sound_directory_is_fine() {
     assert_eq!(checked.problems, Vec::<String>::new());
     assert_eq!(
         checked.found.to_string(),
-        "3 users, 3 rooms, 20 messages, 1 reports, in 4 segments and 1 journals (11 events)"
+        "3 users, 3 rooms, 15 messages, 1 report, in 4 segments and 1 journal (8 events)"
     );
 }
 
@@ -209,7 +209,7 @@ fn every_changed_byte_is_named_and_repaired() {
         }
     }
     println!("{repaired} changed bytes repaired");
-    assert!(repaired > 4_000, "{repaired}");
+    assert!(repaired > 3_000, "{repaired}");
 }
 
 #[test]
@@ -268,26 +268,26 @@ fn what_is_lost_is_told_exactly_and_something_stands_in_its_place() {
         (
             "rooms/000001/000000001.jsonl",
             "folded 1",
-            r#"The room "Office" has lost 1 messages: 3."#,
+            r#"The room "Office" has lost 1 message: 3."#,
         ),
         (
             "journal-000002.jsonl",
             "young 1",
-            r#"The room "Office" has lost 1 messages: 9."#,
+            r#"The room "Office" has lost 1 message: 6."#,
         ),
         // The last of its room: by what is left of the line, its place is known.
         (
             "journal-000002.jsonl",
             r#"Eva","content":"young 2"#,
-            r#"The room "general" has lost 1 messages: 6."#,
+            r#"The room "general" has lost 1 message: 5."#,
         ),
-        ("reports/000000001.jsonl", "slow", "1 reports are lost: 1."),
+        ("reports/000000001.jsonl", "slow", "Lost: 1 report, 1."),
     ] {
         let disk = damage(&directory(), name, text);
         let losses = repair(&disk);
         let count = losses
             .iter()
-            .filter(|loss| loss.contains("lost 1 ") || loss.contains("lost:"))
+            .filter(|loss| loss.contains("stands one from Server"))
             .count();
         assert!(
             losses.iter().any(|loss| loss.starts_with(told)),
@@ -339,7 +339,7 @@ fn an_account_that_is_lost_gets_a_password_and_a_room_keeps_its_people() {
     let state = open_disk(Box::new(disk), small(), 1).unwrap().state;
     let room = state.room(state.find_room("Office").unwrap());
     assert!(!room.is_public(), "nobody may find it who could not before");
-    assert_eq!(room.last_seq, 10);
+    assert_eq!(room.last_seq, 7);
 }
 
 #[test]
