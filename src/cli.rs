@@ -5,6 +5,7 @@
 
 mod commands;
 mod values;
+mod wrap;
 
 pub use values::normalise_origin;
 
@@ -15,6 +16,7 @@ use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use values::{add_origin, directory, number, resolve, text};
+use wrap::wrap;
 
 /// What `--help` begins with.
 const ABOUT: &str = "\
@@ -38,11 +40,6 @@ Environment:
 Signals: SIGTERM and SIGINT (Ctrl-C) make everything durable and stop.
 Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage.
 ";
-
-/// The columns of a terminal that `--help` fits.
-const COLUMNS: usize = 80;
-/// Where an option's description begins.
-const INDENT: usize = 10;
 
 /// How the server runs: what the options say, and their defaults where they say nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -362,28 +359,6 @@ pub fn help() -> String {
     page + NOTES
 }
 
-/// Lines of at most [`COLUMNS`], each indented.
-fn wrap(text: &str) -> String {
-    let mut lines = String::new();
-    let mut column = COLUMNS;
-    for word in text.split_whitespace() {
-        if column + 1 + word.len() > COLUMNS {
-            if !lines.is_empty() {
-                lines.push('\n');
-            }
-            lines += &" ".repeat(INDENT);
-            column = INDENT;
-        } else {
-            lines.push(' ');
-            column += 1;
-        }
-        lines += word;
-        column += word.len();
-    }
-    lines.push('\n');
-    lines
-}
-
 /// The word after the option, or after its `=`. A word that looks like an option is one: its value was forgotten.
 fn value_of(flag: &Flag, shown: &str, parser: &mut Parser) -> Result<OsString, UsageError> {
     let missing = || wrong(flag, &format!("needs a value: --{} {shown}", flag.name));
@@ -514,7 +489,7 @@ mod tests {
             assert!(flag.help.ends_with('.'), "{}", flag.name);
         }
         for line in page.lines() {
-            assert!(line.chars().count() <= COLUMNS, "{line}");
+            assert!(line.chars().count() <= wrap::COLUMNS, "{line}");
             assert_eq!(line, line.trim_end());
         }
         assert!(page.contains("[default: 0.0.0.0:8080]"));

@@ -4,7 +4,7 @@
 
 use crate::auth::password::Hasher;
 use crate::log::rfc3339;
-use crate::store::{self, Checked, NewPassword, Repaired};
+use crate::store::{self, Checked, NewPassword, Repaired, counted};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -33,9 +33,9 @@ pub fn check(dir: &Path) -> Result<Outcome, String> {
     text += &match fine {
         true => format!("{name} is fine: {found}.\n"),
         false => format!(
-            "{name} has {} problems. Put back a backup, or let 'melangerie repair' keep a copy and cut what cannot be \
+            "{name} has {}. Put back a backup, or let 'melangerie repair' keep a copy and cut what cannot be \
              read.\n",
-            problems.len()
+            counted(problems.len() as u64, "problem")
         ),
     };
     Ok(Outcome { text, fine })

@@ -42,15 +42,23 @@ impl fmt::Display for Census {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} users, {} rooms, {} messages, {} reports, in {} segments and {} journals ({} events)",
-            self.users,
-            self.rooms,
-            self.messages,
-            self.reports,
-            self.segments,
-            self.journals,
-            self.events
+            "{}, {}, {}, {}, in {} and {} ({})",
+            counted(self.users as u64, "user"),
+            counted(self.rooms as u64, "room"),
+            counted(self.messages, "message"),
+            counted(self.reports, "report"),
+            counted(self.segments as u64, "segment"),
+            counted(self.journals as u64, "journal"),
+            counted(self.events, "event"),
         )
+    }
+}
+
+/// So many of something, in words: `1 message`, `2 messages`.
+pub fn counted(count: u64, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
     }
 }
 

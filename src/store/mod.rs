@@ -35,7 +35,7 @@ mod tests;
 mod torn;
 mod writer;
 
-pub use check::{Census, Checked};
+pub use check::{Census, Checked, counted};
 pub use error::OpenError;
 pub use maintain::{NewPassword, Repaired, check, repair};
 pub(crate) use reader::{Chunk, ChunkLines, join_lines};

@@ -3,6 +3,7 @@
 //! Owns what is written: the damaged segments anew, `state.json`, an empty journal; and what is removed, once that is
 //! durable. Whoever calls keeps a copy first. Doing it again after an interruption gives the same.
 
+use super::check::counted;
 use super::disk::{self, Disk};
 use super::draft::{Draft, timestamp};
 use super::error::OpenError;
@@ -93,11 +94,13 @@ fn tell_lost(draft: &Draft, lost: &[(LogId, Vec<(Seq, Seq)>)], losses: &mut Vec<
         let list = list.join(", ");
         losses.push(match log {
             LogId::Room(id) => format!(
-                "The room {:?} has lost {count} messages: {list}. In the place of each stands one from Server that says so.",
-                draft.rooms[id.0 as usize].record.name
+                "The room {:?} has lost {}: {list}. In the place of each stands one from Server that says so.",
+                draft.rooms[id.0 as usize].record.name,
+                counted(count, "message")
             ),
             LogId::Reports => format!(
-                "{count} reports are lost: {list}. In the place of each stands one from Server that says so."
+                "Lost: {}, {list}. In the place of each stands one from Server that says so.",
+                counted(count, "report")
             ),
         });
     }
@@ -106,9 +109,10 @@ fn tell_lost(draft: &Draft, lost: &[(LogId, Vec<(Seq, Seq)>)], losses: &mut Vec<
 fn tell_unknown(count: u64, losses: &mut Vec<String>) {
     if count > 0 {
         losses.push(format!(
-            "Of {count} lost events nobody can tell what they were: the last messages of a room, a new account, room or \
+            "Of {} that are lost nobody can tell what they were: the last messages of a room, a new account, room or \
              member, a password, a read position. If somebody had just changed a password or signed out everywhere, they \
-             should do so again."
+             should do so again.",
+            counted(count, "event")
         ));
     }
 }

@@ -215,7 +215,8 @@ impl<T, S: Sink<T>> Writer<T, S> {
         if !stale.is_empty() {
             self.sink.failed(stale, "The disk failed just before this.");
         }
-        if !self.buffer.is_empty() {
+        let has_written = !self.buffer.is_empty();
+        if has_written {
             let written = live
                 .file
                 .write_all(&self.buffer)
@@ -226,7 +227,7 @@ impl<T, S: Sink<T>> Writer<T, S> {
             live.bytes += self.buffer.len() as u64;
             live.events = events;
         }
-        let full = live.bytes >= self.rotate_at;
+        let full = has_written && live.bytes >= self.rotate_at;
         self.base.catalogue.publish(self.appends.drain(..));
         if !batch.is_empty() {
             self.sink.committed(batch);

@@ -6,6 +6,7 @@ mod failure;
 mod format;
 mod happy;
 mod life;
+mod migration;
 mod paging;
 mod power;
 mod power_cuts;

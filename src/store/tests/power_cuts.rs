@@ -137,12 +137,12 @@ fn whenever_the_power_goes_all_that_was_acked_is_found() {
             },
         ),
         true => (
-            16,
-            600,
+            8,
+            400,
             Effort {
                 every_byte: 256,
-                between: 12,
-                combinations: 256,
+                between: 8,
+                combinations: 64,
             },
         ),
     };
