@@ -3,11 +3,13 @@
 //! Owns the form of options and their defaults. Touches no file; the only thing it may ask the system is the address of
 //! a host's name in `--listen`.
 
+mod commands;
 mod values;
 
 pub use values::normalise_origin;
 
 use crate::limits;
+use commands::{COMMANDS, Command};
 use lexopt::{Arg, Parser};
 use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,6 +24,7 @@ Start it on any machine; everybody on the network opens http://that-machine:8080
 and talks. The first account is the administrator's. Nothing must be configured.
 
 Usage: melangerie [serve] [options]
+       melangerie check | repair [--data DIR]
        melangerie --help | --version
 ";
 
@@ -90,6 +93,10 @@ impl Default for Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invocation {
     Serve(Config),
+    /// Verify the data directory.
+    Check(Config),
+    /// Make a damaged data directory usable.
+    Repair(Config),
     /// Print [`help`].
     Help,
     /// Print [`version`].
@@ -271,12 +278,15 @@ const GIB: u64 = 1024 * 1024 * 1024;
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
     let mut parser = Parser::from_args(args);
     let mut config = Config::default();
-    let mut given: Vec<&str> = Vec::new();
+    let mut given: Vec<&Flag> = Vec::new();
+    let mut command: Option<&Command> = None;
     while let Some(arg) = parser.next().map_err(|error| unexpected(&error))? {
         let flag = match arg {
-            // The command is a word like an option that is given once.
-            Arg::Value(word) if word == "serve" && !given.contains(&"serve") => {
-                given.push("serve");
+            Arg::Value(word) if command.is_none() => {
+                command = COMMANDS.iter().find(|command| word == command.name);
+                if command.is_none() {
+                    return Err(unexpected(&Arg::Value(word).unexpected()));
+                }
                 continue;
             }
             Arg::Long(name) => FLAGS.iter().find(|flag| flag.name == name),
@@ -293,10 +303,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
                 ..
             }
         );
-        if given.contains(&flag.name) && !repeatable {
+        if given.iter().any(|other| other.name == flag.name) && !repeatable {
             return Err(wrong(flag, "is given twice; give it once"));
         }
-        given.push(flag.name);
+        given.push(flag);
         match &flag.effect {
             Effect::Help => return Ok(Invocation::Help),
             Effect::Version => return Ok(Invocation::Version),
@@ -308,7 +318,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
             }
         }
     }
-    Ok(Invocation::Serve(config))
+    let command = command.unwrap_or(&COMMANDS[0]);
+    let known = |flag: &&&Flag| command.flags.is_empty() || command.flags.contains(&flag.name);
+    if let Some(flag) = given.iter().find(|flag| !known(flag)) {
+        let why = format!("says nothing to '{}'; leave it out", command.name);
+        return Err(wrong(flag, &why));
+    }
+    Ok((command.make)(config))
 }
 
 /// What `--version` prints: the name and the version, in one line.
@@ -319,7 +335,11 @@ pub fn version() -> String {
 /// What `--help` prints, made from the table; at most 80 columns wide.
 pub fn help() -> String {
     let defaults = Config::default();
-    let mut page = format!("{ABOUT}\nOptions:\n");
+    let mut page = format!("{ABOUT}\nCommands:\n");
+    for command in &COMMANDS {
+        page += &format!("  {}\n{}\n", command.name, wrap(command.help));
+    }
+    page += "Options:\n";
     for flag in &FLAGS {
         let short = flag
             .short
@@ -420,6 +440,18 @@ mod tests {
     }
 
     #[test]
+    fn the_first_word_says_what_to_do() {
+        let there = Config {
+            data: PathBuf::from("there"),
+            ..Config::default()
+        };
+        for args in [["check", "--data", "there"], ["--data", "there", "check"]] {
+            assert_eq!(run(&args), Ok(Invocation::Check(there.clone())));
+        }
+        assert_eq!(run(&["repair"]), Ok(Invocation::Repair(Config::default())));
+    }
+
+    #[test]
     fn every_option_sets_its_field() {
         let all = config(&[
             "--listen",
@@ -499,6 +531,15 @@ mod tests {
             (&["-x"], "\"-x\""),
             (&["start"], "\"start\""),
             (&["serve", "serve"], "\"serve\""),
+            (&["check", "repair"], "\"repair\""),
+            (
+                &["check", "--listen", "[::]:0"],
+                "--listen says nothing to 'check'",
+            ),
+            (
+                &["--no-rate-limits", "repair"],
+                "--no-rate-limits says nothing",
+            ),
             (&["--", "--data"], "\"--data\""),
             (&["--listen"], "--listen needs a value"),
             (&["--data", "--listen", "x"], "--data needs a value"),

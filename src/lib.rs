@@ -26,7 +26,8 @@
 //!
 //! Beneath them: [`model`] (the facts and how an event changes them: pure; the hub applies events as they happen, the
 //! store replays them at start and at each checkpoint), [`protocol`] (the wire), [`auth`] (passwords, tokens,
-//! throttles: time is a parameter), [`limits`] (every number with its reason), [`log`] (`log.txt`), [`cli`].
+//! throttles: time is a parameter), [`limits`] (every number with its reason), [`log`] (`log.txt`), [`cli`]. Beside the
+//! house stands [`maintenance`]: what an operator does to the store's files while no server runs.
 //!
 //! Imports run one way: `main → lib → net → fanout → hub → store → model → protocol, limits`; `search` reads from the
 //! store; `auth`, `log`, `cli`, `limits` and `protocol` know nothing above them. `tests/architecture.rs` holds this
@@ -61,6 +62,7 @@ pub mod fanout;
 pub mod hub;
 pub mod limits;
 pub mod log;
+pub mod maintenance;
 pub mod model;
 pub mod net;
 pub mod protocol;

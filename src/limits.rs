@@ -41,6 +41,8 @@ pub const RESPONSE_DEADLINE: Duration = Duration::from_secs(30);
 pub const LINGER: Duration = Duration::from_secs(2);
 /// Most messages in a page of history or search.
 pub const PAGE_MESSAGES_MAX: u32 = 200;
+/// Pages of history and searches that one user has under way at once; more wait. A browser opens six connections.
+pub const READINGS_OF_USER: usize = 8;
 /// Messages in a page where the caller names no number.
 pub const PAGE_MESSAGES_DEFAULT: u32 = 50;
 /// A search stops here and says how far back it got.

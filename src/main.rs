@@ -1,8 +1,8 @@
 //! Parse, run, exit code.
 
-use melangerie::Server;
 use melangerie::cli::{self, Config, Invocation};
 use melangerie::net::lan;
+use melangerie::{Server, maintenance};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::mpsc::channel;
@@ -12,6 +12,8 @@ fn main() -> ExitCode {
         Ok(Invocation::Help) => say(&cli::help()),
         Ok(Invocation::Version) => say(&cli::version()),
         Ok(Invocation::Serve(config)) => return serve(config),
+        Ok(Invocation::Check(config)) => return maintain(maintenance::check(&config.data)),
+        Ok(Invocation::Repair(config)) => return maintain(maintenance::repair(&config.data)),
         Err(error) => {
             eprintln!("melangerie: {error}");
             return ExitCode::from(2);
@@ -23,6 +25,23 @@ fn main() -> ExitCode {
 fn serve(config: Config) -> ExitCode {
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("melangerie: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn maintain(outcome: Result<maintenance::Outcome, String>) -> ExitCode {
+    match outcome {
+        Ok(outcome) => {
+            say(&outcome.text);
+            if outcome.fine {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
         Err(error) => {
             eprintln!("melangerie: {error}");
             ExitCode::FAILURE

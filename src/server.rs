@@ -96,6 +96,7 @@ impl Server {
         let context = Context {
             hub,
             reader,
+            readings: Arc::default(),
             signer: Signer::new(&secret),
             hasher: Hasher::new(),
             throttles: Throttles::new(config.rate_limits, now),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room of the house, and the rooms that it may use.
-const TABLE: [(&str, &[&str]); 13] = [
+const TABLE: [(&str, &[&str]); 14] = [
     ("limits", &[]),
     ("protocol", &["limits"]),
     ("model", &["protocol", "limits"]),
@@ -31,6 +31,7 @@ const TABLE: [(&str, &[&str]); 13] = [
             "net", "fanout", "hub", "store", "model", "auth", "cli", "log", "protocol", "limits",
         ],
     ),
+    ("maintenance", &["store", "auth", "log"]),
     ("lib", &[]),
 ];
 

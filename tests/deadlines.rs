@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::raw::{CLOSE, PING, upgrade_request};
+use common::raw::{CLOSE, PING, TEXT, frame_bytes};
 use common::*;
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,15 @@ use std::time::{Duration, Instant};
 #[test]
 fn heads_and_sign_ins_have_ten_seconds() {
     let server = shared();
+    let ann = register(&server, "ann");
     let begin = Instant::now();
     let mut slow_head = Connection::open(server.address);
     slow_head.send(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ");
     let mut dripping = Connection::open(server.address);
     dripping.send(b"GET /health HTTP/1.1\r\nHost: x\r\n");
-    let mut unknown = Connection::open(server.address);
-    unknown.send(upgrade_request(&server.address.to_string(), &[]).as_bytes());
-    assert_eq!(unknown.response("GET").status, 101);
-    let mut unknown = RawSocket {
-        connection: unknown,
-    };
+    let host = server.address.to_string();
+    let unknown = || RawSocket::upgrade(Connection::open(server.address), &host, &[]);
+    let (mut silent, mut hesitant) = (unknown(), unknown());
     std::thread::scope(|scope| {
         scope.spawn(|| {
             // A byte now and then does not extend the deadline.
@@ -31,13 +29,28 @@ fn heads_and_sign_ins_have_ten_seconds() {
             timed_out(&mut dripping, begin);
         });
         scope.spawn(|| timed_out(&mut slow_head, begin));
-        assert_error(&unknown.json()["data"], "unauthorized");
-        assert_eq!(unknown.expect_close(), 4408);
-        assert!(
-            begin.elapsed() > Duration::from_secs(9),
-            "ten seconds are allowed"
-        );
+        scope.spawn(|| {
+            // A good token, but a byte of it now and then, and the rest too late.
+            let token = frame_bytes(0x80 | TEXT, None, ann.token.as_bytes());
+            let (first, rest) = token.split_at(21);
+            for byte in first {
+                hesitant.connection.send(&[*byte]);
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            hesitant.connection.send(rest);
+            not_signed_in(&mut hesitant, begin);
+        });
+        not_signed_in(&mut silent, begin);
     });
+}
+
+fn not_signed_in(socket: &mut RawSocket, begin: Instant) {
+    assert_error(&socket.json()["data"], "unauthorized");
+    assert_eq!(socket.expect_close(), 4408);
+    assert!(
+        begin.elapsed() > Duration::from_secs(9),
+        "ten seconds are allowed"
+    );
 }
 
 fn timed_out(connection: &mut Connection, begin: Instant) {

@@ -87,8 +87,8 @@ History                                   public   401 401 200 200 200 200 200
 History                                   private  401 401 404 404 200 200 404
 History                                   direct   401 401 404  -  200 200 404
 ListUsers                                 -        401 401 200 200 200 200 200
-Ping                                      -        401 401 200 200 200 200 200
 Report                                    -        401 401 200 200 200 200 200
+Ping                                      -        401 401 200 200 200 200 200
 Hello                                     -        401 401 400 400 400 400 400
 
 POST /auth/logout                         -        401 401 204 204 204 204 204
@@ -451,21 +451,13 @@ fn endpoints(source: &'static str) -> BTreeSet<String> {
 
 /// The names of the actions that a client may send.
 fn actions(source: &'static str) -> BTreeSet<String> {
-    let variants = source
-        .split("pub enum UserAction {")
-        .nth(1)
-        .expect("the actions");
-    let variants = variants.split("\n}").next().expect("their end");
-    let name = |line: &'static str| {
-        line.trim()
-            .split(['(', ' ', ','])
-            .next()
-            .unwrap_or_default()
-    };
-    // A variant begins with a capital; its fields and comments do not.
-    let is_variant = |name: &&str| name.starts_with(char::is_uppercase);
-    let names = variants.lines().map(name).filter(is_variant);
-    names.map(str::to_owned).collect()
+    let variants = source.split("pub enum UserAction {").nth(1);
+    let variants = variants.and_then(|rest| rest.split("\n}").next());
+    let lines = variants.expect("the actions").lines();
+    let own = lines.filter_map(|line| line.strip_prefix("    "));
+    let named = own.filter(|line| line.starts_with(char::is_uppercase));
+    let name = |line: &str| line.split(['(', ' ', ',']).next().map(str::to_owned);
+    named.filter_map(name).collect()
 }
 
 #[test]

@@ -30,7 +30,7 @@ const SERVED_FOLDS: usize = 1;
 #[derive(Clone, Debug)]
 enum Command {
     Register(usize),
-    /// Over HTTP, with a token that may be of the generation before.
+    /// Over HTTP.
     Call(usize, Token, Do),
     /// Over a connection that was let in; it may be closed by now.
     Frame(usize, Do),
@@ -52,10 +52,11 @@ enum Command {
     Notice,
 }
 
+/// Of those that the person was given, as far as they know.
 #[derive(Clone, Copy, Debug)]
 enum Token {
-    Good,
-    Old,
+    Newest,
+    Older,
 }
 
 #[derive(Clone, Debug)]
@@ -82,7 +83,7 @@ fn room() -> impl Strategy<Value = usize> {
 }
 
 fn token() -> impl Strategy<Value = Token> {
-    prop_oneof![12 => Just(Token::Good), 1 => Just(Token::Old)]
+    prop_oneof![12 => Just(Token::Newest), 1 => Just(Token::Older)]
 }
 
 fn anywhere() -> impl Strategy<Value = Do> {

@@ -1,7 +1,7 @@
 //! What can happen, and what each event changes.
 
 use super::{Contradiction, LogId, Room, RoomId, RoomRecord, State, User, UserId, UserRecord};
-use crate::protocol::{Message, Millis, Report, Seq};
+use crate::protocol::{Message, Millis, Report, Seq, fold};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -196,7 +196,7 @@ impl State {
                 self.set_read(id, user, *seq)
             }
             Event::Report(report) => {
-                if report.seq != self.last_report + 1 {
+                if !follows(report.seq, self.last_report) {
                     return Err(Contradiction(format!(
                         "report {} follows report {}",
                         report.seq, self.last_report
@@ -238,6 +238,14 @@ impl State {
             )));
         }
         let room = self.room_from(record)?;
+        let is_first =
+            |message: &Message| message.seq == 1 && fold(&message.room) == fold(&record.name);
+        if record.last_seq != 0 || !announcement.is_none_or(is_first) {
+            return Err(Contradiction(format!(
+                "the room {:?} is not empty when it is created",
+                record.name
+            )));
+        }
         self.insert_room(room);
         announcement.map_or(Ok(()), |message| self.apply_message(message))
     }
@@ -246,7 +254,7 @@ impl State {
     fn apply_message(&mut self, message: &Message) -> Result<(), Contradiction> {
         let id = self.known_room(&message.room)?;
         let room = &mut self.rooms[id.0 as usize];
-        if message.seq != room.last_seq + 1 {
+        if !follows(message.seq, room.last_seq) {
             return Err(Contradiction(format!(
                 "in the room {:?} message {} follows message {}",
                 room.name, message.seq, room.last_seq
@@ -338,6 +346,11 @@ impl State {
             timestamp: message.timestamp,
         })
     }
+}
+
+/// The next without a gap; nothing follows the greatest number.
+fn follows(seq: Seq, last: Seq) -> bool {
+    last.checked_add(1) == Some(seq)
 }
 
 /// The room as it stands when its creating event is applied.

@@ -181,6 +181,32 @@ mod tests {
         assert!(state.find_room("front OFFICE").is_some());
     }
 
+    fn created(name: &str, last_seq: Seq, announcement: Option<Message>) -> Event {
+        let room = RoomRecord {
+            name: name.into(),
+            kind: RoomKind::Public,
+            topic: String::new(),
+            creator: "Eva".into(),
+            created: 2,
+            last_seq,
+            members: BTreeMap::new(),
+            replaced: Replaced::default(),
+        };
+        Event::RoomCreated { room, announcement }
+    }
+
+    #[test]
+    fn nothing_follows_the_greatest_number() {
+        let state = State::new(1);
+        let (users, mut rooms, _) = state.to_records();
+        rooms[0].last_seq = Seq::MAX;
+        let mut state = State::from_records(&users, &rooms, Seq::MAX).unwrap();
+        for seq in [0, 1, Seq::MAX] {
+            let message = Event::Message(announcement("general", seq));
+            assert!(state.apply(&message).is_err(), "{seq}");
+        }
+    }
+
     #[test]
     fn contradictions_change_nothing() {
         let mut state = State::new(1);
@@ -200,6 +226,9 @@ mod tests {
                 user: "x".into(),
                 announcement: announcement("general", 2),
             },
+            created("end", u64::MAX, None),
+            created("other", 0, Some(announcement("general", 2))),
+            created("other", 0, Some(announcement("other", 2))),
         ] {
             assert!(state.apply(&event).is_err(), "{event:?}");
             assert_eq!(state, before);

@@ -9,6 +9,7 @@ mod catch_up;
 pub mod cors;
 mod edits;
 mod farewell;
+pub mod frame_check;
 mod gate;
 pub mod http;
 pub mod lan;
@@ -18,6 +19,7 @@ pub mod outbox;
 #[cfg(test)]
 mod outbox_tests;
 pub mod path;
+mod readings;
 pub mod request;
 pub mod response;
 pub mod routes;
@@ -34,6 +36,7 @@ use crate::log::Log;
 use crate::protocol::Error;
 use crate::store::Reader;
 use listener::{Accepted, Listener, Stopper};
+use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -42,6 +45,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 pub struct Context {
     pub hub: Hub,
     pub reader: Reader,
+    pub readings: Arc<readings::Readings>,
     pub signer: Signer,
     pub hasher: Hasher,
     pub throttles: Throttles,
@@ -136,6 +140,14 @@ fn serve(accepted: Accepted, context: &Context) {
 /// Locks whatever a panic left behind: the panic ended its own connection, and must end no other.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nothing happened in time, which is no error: the socket is as it was.
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
 }
 
 /// The time that tokens are issued and judged by: seconds since the Unix epoch.

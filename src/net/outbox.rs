@@ -14,7 +14,7 @@
 
 mod places;
 
-use super::lock;
+use super::{is_timeout, lock};
 use crate::hub::Receiver;
 use crate::limits;
 use crate::protocol::Frame;
@@ -362,6 +362,23 @@ impl Outbox {
         lock(&self.queue).progress.elapsed() > self.shared.patience
     }
 
+    /// Sends this close frame behind what waits, and nothing behind it. Only the first one counts.
+    pub fn end(&self, close: &Frame) {
+        let mut queue = lock(&self.queue);
+        if matches!(queue.phase, Phase::Closing | Phase::Cut) {
+            return;
+        }
+        if queue.phase == Phase::CatchingUp {
+            // What waits behind missed messages that are not sent would show a hole; it comes with the next connection.
+            // Of what was missed the rest of a piece stays, since the peer has its beginning.
+            queue.frames.clear();
+            (queue.cost, queue.sent) = (Cost::default(), 0);
+        }
+        queue.phase = Phase::Closing;
+        self.closing.store(true, Ordering::Release);
+        self.push_locked(queue, std::slice::from_ref(close), close.bytes());
+    }
+
     /// Shuts the socket and drops everything; whoever reads from it sees its end.
     pub fn cut(&self) {
         let mut queue = lock(&self.queue);
@@ -541,20 +558,7 @@ impl Receiver for Outbox {
     }
 
     fn close(&self, code: u16, reason: &str) {
-        let mut queue = lock(&self.queue);
-        if matches!(queue.phase, Phase::Closing | Phase::Cut) {
-            return;
-        }
-        if queue.phase == Phase::CatchingUp {
-            // What waits behind missed messages that are not sent would show a hole; it comes with the next connection.
-            // Of what was missed the rest of a piece stays, since the peer has its beginning.
-            queue.frames.clear();
-            (queue.cost, queue.sent) = (Cost::default(), 0);
-        }
-        queue.phase = Phase::Closing;
-        self.closing.store(true, Ordering::Release);
-        let frame = Frame::close(code, reason);
-        self.push_locked(queue, std::slice::from_ref(&frame), frame.bytes());
+        self.end(&Frame::close(code, reason));
     }
 }
 
@@ -614,11 +618,4 @@ impl Queue {
         let now = Instant::now();
         self.frames.iter_mut().for_each(|(_, since)| *since = now);
     }
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-    )
 }

@@ -1,13 +1,14 @@
 //! A WebSocket, from the upgrade to its end: the connection's thread is its reader.
 //!
 //! Reads frames through tungstenite, checks what needs no state, and hands commands to the hub. Everything that is
-//! sent, tungstenite's own pongs and closes included, goes through the [`Outbox`], so that bytes never interleave.
+//! sent, tungstenite's own pongs included, goes through the [`Outbox`], so that bytes never interleave.
 
 use super::catch_up::CatchUp;
 use super::edits;
+use super::frame_check::{self, Checked};
 use super::outbox::Outbox;
 use super::transport::Transport;
-use super::{Context, Upgraded, unix_seconds};
+use super::{Context, Upgraded, is_timeout, unix_seconds};
 use crate::auth::token::Claims;
 use crate::hub::{
     Attached, CLOSE_UNAUTHORIZED, ConnectionId, Hub, LookedUp, Receiver, Since, Turns, empty_ack,
@@ -19,21 +20,20 @@ use crate::protocol::{
     parse_client_frame, reply_frame,
 };
 use crate::store::{Page, PageRange};
-use std::io::{self, Read};
+use std::io::Read;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tungstenite::error::CapacityError;
-use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error as WsError, Message, WebSocket};
 
 /// Close codes: RFC 6455, section 7.4.1, and the contract's own.
-const CLOSE_PROTOCOL_ERROR: u16 = 1002;
-const CLOSE_NOT_UTF8: u16 = 1007;
-const CLOSE_TOO_BIG: u16 = 1009;
+const CLOSE_GOING_AWAY: u16 = 1001;
 const CLOSE_TRY_AGAIN_LATER: u16 = 1013;
 const CLOSE_AUTHENTICATION_TIMEOUT: u16 = 4408;
 
+/// Who has not signed in yet is told this soon that the server stops.
+const STOP_CHECK: Duration = Duration::from_millis(500);
 /// A socket's timeout may ring this much late: the system rounds long ones up.
 const TIMER_SLACK: Duration = Duration::from_secs(2);
 
@@ -43,15 +43,8 @@ pub fn serve(upgraded: Upgraded, context: &Context) {
         return;
     };
     let transport = Transport::new(upgraded.stream, outbox.clone());
-    let config = WebSocketConfig::default()
-        .read_buffer_size(limits::WEBSOCKET_READ_BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_message_size(Some(limits::WEBSOCKET_MESSAGE_BYTES))
-        .max_frame_size(Some(limits::WEBSOCKET_MESSAGE_BYTES));
-    let socket =
-        WebSocket::from_partially_read(transport, upgraded.leftover, Role::Server, Some(config));
     let mut session = Session {
-        socket,
+        socket: frame_check::accept(transport, upgraded.leftover),
         outbox: outbox.clone(),
         peer: upgraded.peer,
         context,
@@ -95,8 +88,8 @@ struct Greeting {
 
 /// Why a connection ends.
 enum Ending {
-    /// The peer closed it as it should; the answer to that is on its way.
-    Closed,
+    /// The peer closed it, with this code.
+    Closed(Option<u16>),
     /// The peer is gone.
     Gone,
     /// We close it, saying why.
@@ -105,8 +98,10 @@ enum Ending {
     Closing,
 }
 
+const STOPPING: Ending = Ending::Close(CLOSE_GOING_AWAY, "The server is stopping.");
+
 struct Session<'a> {
-    socket: WebSocket<Transport>,
+    socket: WebSocket<Checked<Transport>>,
     outbox: Arc<Outbox>,
     peer: IpAddr,
     context: &'a Context,
@@ -153,8 +148,11 @@ impl Session<'_> {
 
     fn await_greeting(&mut self) -> Result<Greeting, Ending> {
         let deadline = Instant::now() + limits::AUTHENTICATION_DEADLINE;
-        self.socket.get_mut().wait_until(deadline);
         loop {
+            // The fan-out, which tells everybody else, does not know who has not signed in.
+            if self.context.stopper.is_stopping() {
+                return Err(STOPPING);
+            }
             if Instant::now() >= deadline {
                 let error = Error::new(
                     Code::Unauthorized,
@@ -166,9 +164,12 @@ impl Session<'_> {
                     "Sign in sooner.",
                 ));
             }
+            let look_up = Instant::now() + STOP_CHECK;
+            self.transport().wait_until(look_up.min(deadline));
             match self.socket.read() {
                 Ok(Message::Text(text)) => return self.greet(text.as_bytes()),
                 Ok(Message::Binary(bytes)) => return self.greet(&bytes),
+                Ok(Message::Close(frame)) => return Err(Ending::closed(frame)),
                 Ok(_) => self.answer_control(),
                 Err(WsError::Io(error)) if is_timeout(&error) => {}
                 Err(error) => return Err(ending_of(&error)),
@@ -214,6 +215,7 @@ impl Session<'_> {
         self.outbox.send(&error_frame(error, id));
         match error.code {
             Code::Unauthorized => Ending::Close(CLOSE_UNAUTHORIZED, "Sign in again."),
+            _ if self.context.stopper.is_stopping() => STOPPING,
             _ => Ending::Close(CLOSE_TRY_AGAIN_LATER, "Try again later."),
         }
     }
@@ -232,15 +234,16 @@ impl Session<'_> {
             turns: Arc::default(),
         };
         let mut wait = limits::PING_AFTER;
-        self.socket.get_mut().wait_for_each(wait);
+        self.transport().wait_for_each(wait);
         loop {
             if self.outbox.is_closing() {
                 return Ending::Closing;
             }
             match self.socket.read() {
+                Ok(Message::Close(frame)) => return Ending::closed(frame),
                 Ok(message) => self.hear(&peer, message),
                 Err(WsError::Io(error)) if is_timeout(&error) => {
-                    let heard = self.socket.get_ref().heard();
+                    let heard = self.transport().heard();
                     let alive = self
                         .outbox
                         .catching_up()
@@ -253,7 +256,7 @@ impl Session<'_> {
                     let next = (left - TIMER_SLACK).clamp(TIMER_SLACK, limits::PING_AFTER);
                     if next != wait {
                         wait = next;
-                        self.socket.get_mut().wait_for_each(wait);
+                        self.transport().wait_for_each(wait);
                     }
                 }
                 Err(error) => return ending_of(&error),
@@ -340,6 +343,7 @@ impl Session<'_> {
             after: request.after,
             limit,
         };
+        let _reading = self.context.readings.begin(&peer.user);
         let page = edits::page(&self.context.reader, &room, &range)?;
         self.outbox.answer(&history_frame(&room.name, &page, id));
         Ok(())
@@ -354,24 +358,37 @@ impl Session<'_> {
         Ok(())
     }
 
+    fn transport(&mut self) -> &mut Transport {
+        self.socket.get_mut().get_mut()
+    }
+
     // ---- the end --------------------------------------------------------------------------------
 
     /// Says why, and reads on for a moment: a reset because of unread bytes would eat the close frame.
     fn finish(mut self, ending: Ending) {
         match ending {
             Ending::Gone => return,
-            Ending::Closed => return self.outbox.wait_until_sent(limits::CLOSE_HANDSHAKE),
             Ending::Closing => {}
+            // Section 5.5.1: the answer "typically echos the status code", and is the last that we send. So it is the
+            // outbox's, which sends nothing behind a close frame, rather than tungstenite's.
+            Ending::Closed(Some(code)) => self.outbox.close(code, ""),
+            Ending::Closed(None) => self.outbox.end(&Frame::empty_close()),
             Ending::Close(code, reason) => {
                 self.outbox.close(code, reason);
             }
         }
         let deadline = Instant::now() + limits::CLOSE_HANDSHAKE;
         self.outbox.wait_until_sent(limits::CLOSE_HANDSHAKE);
-        let transport = self.socket.get_mut();
+        let transport = self.transport();
         transport.wait_until(deadline);
         let mut dropped = [0; 512];
         while matches!(transport.read(&mut dropped), Ok(1..)) {}
+    }
+}
+
+impl Ending {
+    fn closed(frame: Option<CloseFrame>) -> Ending {
+        Ending::Closed(frame.map(|frame| frame.code.into()))
     }
 }
 
@@ -439,28 +456,10 @@ fn history_frame(room: &str, page: &Page, id: Option<&str>) -> Frame {
     )
 }
 
-/// What an error of tungstenite means for the connection.
+/// What failed reading means for the connection.
 fn ending_of(error: &WsError) -> Ending {
-    match error {
-        WsError::Capacity(CapacityError::MessageTooLong { .. }) => {
-            Ending::Close(CLOSE_TOO_BIG, "A message has at most 64 KiB.")
-        }
-        WsError::Utf8(_) => Ending::Close(CLOSE_NOT_UTF8, "Text must be UTF-8."),
-        WsError::ConnectionClosed | WsError::AlreadyClosed => Ending::Closed,
-        WsError::Io(_) => Ending::Gone,
-        WsError::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
-            Ending::Gone
-        }
-        _ => Ending::Close(
-            CLOSE_PROTOCOL_ERROR,
-            "That is not how WebSocket works (RFC 6455).",
-        ),
+    match frame_check::failure(error) {
+        Some((code, reason)) => Ending::Close(code, reason),
+        None => Ending::Gone,
     }
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-    )
 }

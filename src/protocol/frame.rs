@@ -34,6 +34,11 @@ impl Frame {
         Frame::build(0x88, &payload)
     }
 
+    /// A close frame without a code, the answer to one.
+    pub fn empty_close() -> Frame {
+        Frame::build(0x88, &[])
+    }
+
     /// Bytes that are frames already, such as tungstenite's pongs.
     pub fn raw(bytes: &[u8]) -> Frame {
         Frame {

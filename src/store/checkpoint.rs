@@ -12,7 +12,7 @@ use super::segments::{self, NewLines, Segment};
 use super::snapshot::{self, SegmentTable};
 use crate::model::{LogId, State};
 use crate::protocol::{Millis, Seq};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -20,6 +20,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Journals are folded up to this many bytes at a time, so that a long row of them does not fill the memory.
 const FOLD_BYTES: u64 = 64 * 1024 * 1024;
+/// So many logs are written at once, since each waits for the disk and disks like company.
+pub const THREADS: usize = 8;
 /// A failed checkpoint is tried again after this, then after twice as long, and so on ...
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 /// ... up to this.
@@ -96,12 +98,7 @@ impl Folding {
 pub fn run(base: &Base) {
     let mut wait = None;
     while start_next(&base.folding, wait) {
-        let result = fold_until_stopped(base);
-        let mut pending = base.folding.lock();
-        pending.running = false;
-        pending.wanted |= result.is_err();
-        drop(pending);
-        wait = result.err().map(|error| {
+        wait = finish_next(base, THREADS).err().map(|error| {
             let fields = vec![("error", error.to_string())];
             base.notices.log("checkpoint_failed", fields);
             wait.map_or(BACKOFF_FIRST, |wait: Duration| (wait * 2).min(BACKOFF_LAST))
@@ -110,7 +107,7 @@ pub fn run(base: &Base) {
 }
 
 /// Waits until something is to be folded, but at least `wait`; false when stopped.
-fn start_next(folding: &Folding, wait: Option<Duration>) -> bool {
+pub fn start_next(folding: &Folding, wait: Option<Duration>) -> bool {
     let mut pending = folding.lock();
     if let Some(wait) = wait {
         let result = folding
@@ -126,26 +123,34 @@ fn start_next(folding: &Folding, wait: Option<Duration>) -> bool {
     !pending.stop
 }
 
-/// Folds closed journals until none is left or the thread is stopped.
-fn fold_until_stopped(base: &Base) -> Result<(), OpenError> {
-    while !base.folding.lock().stop && fold_some(base)? {}
+/// Folds closed journals until none is left or the thread is stopped; what [`start_next`] has begun ends with it.
+pub fn finish_next(base: &Base, threads: usize) -> Result<(), OpenError> {
+    let result = fold_until_stopped(base, threads);
+    let mut pending = base.folding.lock();
+    pending.running = false;
+    pending.wanted |= result.is_err();
+    result
+}
+
+fn fold_until_stopped(base: &Base, threads: usize) -> Result<(), OpenError> {
+    while !base.folding.lock().stop && fold_some(base, threads)? {}
     Ok(())
 }
 
 /// Folds what is left when the store closes, unless it is so much that whoever waits for the end would lose patience:
 /// then the next start does it.
-pub fn fold_last(base: &Base) -> Result<(), OpenError> {
+pub fn fold_last(base: &Base, threads: usize) -> Result<(), OpenError> {
     let closed = base.folding.closed();
     let bytes: u64 = closed.iter().map(|journal| journal.extent.bytes).sum();
     if bytes <= FOLD_BYTES {
-        while fold_some(base)? {}
+        while fold_some(base, threads)? {}
     }
     Ok(())
 }
 
 /// Folds as many of the oldest closed journals as go together; false where there is none. After an error it may be
 /// called again.
-fn fold_some(base: &Base) -> Result<bool, OpenError> {
+fn fold_some(base: &Base, threads: usize) -> Result<bool, OpenError> {
     let _files = base.folding.hold_files();
     let closed = base.folding.closed();
     let mut bytes = 0;
@@ -158,7 +163,7 @@ fn fold_some(base: &Base) -> Result<bool, OpenError> {
     let Some(last) = group.last() else {
         return Ok(false);
     };
-    fold_group(base, &group)?;
+    fold_group(base, &group, threads)?;
     let mut pending = base.folding.lock();
     pending
         .closed
@@ -166,12 +171,12 @@ fn fold_some(base: &Base) -> Result<bool, OpenError> {
     Ok(true)
 }
 
-fn fold_group(base: &Base, group: &[Extent]) -> Result<(), OpenError> {
+fn fold_group(base: &Base, group: &[Extent], threads: usize) -> Result<(), OpenError> {
     let disk = &*base.disk;
     let snapshot = snapshot::load(disk)?
         .ok_or_else(|| OpenError::missing(snapshot::FILE, "it was there at the start"))?;
     let mut state = snapshot.state;
-    let mut lines: HashMap<LogId, NewLines> = HashMap::new();
+    let mut lines: BTreeMap<LogId, NewLines> = BTreeMap::new();
     // An interrupted checkpoint may have saved what it could not report; that is not added again.
     for extent in group.iter().filter(|e| e.journal >= snapshot.journal) {
         recovery::replay(
@@ -190,7 +195,7 @@ fn fold_group(base: &Base, group: &[Extent]) -> Result<(), OpenError> {
         )?;
     }
     let mut table = snapshot.segments;
-    write_segments(base, &lines, &mut table)?;
+    write_segments(base, &lines, &mut table, threads)?;
     refresh_times(base, &mut table);
     let last = group.last().expect("a group has a journal");
     save(base, last.journal + 1, &state, &table)?;
@@ -201,13 +206,13 @@ fn fold_group(base: &Base, group: &[Extent]) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Writes each log's new lines; several logs at once, since each waits for the disk and disks like company.
+/// Writes each log's new lines, `threads` logs at once.
 fn write_segments(
     base: &Base,
-    lines: &HashMap<LogId, NewLines>,
+    lines: &BTreeMap<LogId, NewLines>,
     table: &mut SegmentTable,
+    threads: usize,
 ) -> Result<(), OpenError> {
-    const THREADS: usize = 8;
     let most = base.options.segment_messages;
     let work: Vec<(&LogId, &NewLines)> = lines.iter().collect();
     let next = AtomicUsize::new(0);
@@ -222,7 +227,7 @@ fn write_segments(
     };
     let results: Vec<_> = thread::scope(|scope| {
         let spawn = |_| thread::Builder::new().spawn_scoped(scope, write).ok();
-        let helpers: Vec<_> = (1..work.len().min(THREADS)).filter_map(spawn).collect();
+        let helpers: Vec<_> = (1..work.len().min(threads)).filter_map(spawn).collect();
         let mine = write();
         let join = |helper: thread::ScopedJoinHandle<'_, _>| {
             helper

@@ -169,7 +169,8 @@ fn create_private_directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-fn sync_entries(directory: &Path) -> io::Result<()> {
+/// Makes durable which names a directory has.
+pub fn sync_entries(directory: &Path) -> io::Result<()> {
     // Elsewhere a directory cannot be opened as a file, and its entries are the file system's own care.
     if cfg!(unix) {
         File::open(directory)?.sync_all()?;

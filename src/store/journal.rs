@@ -3,11 +3,11 @@
 //! Owns the format and the rule of what is a torn tail and what is damage. Opens no file.
 
 use super::error::OpenError;
-use super::{Data, Record, line};
+use super::{Data, Record, line, torn};
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
 
-/// The format of the data directory. A greater number is refused; a smaller one is for a migration to know.
+/// The format of the data directory. A greater number is refused; a smaller one is migrated.
 pub const FORMAT: u64 = 1;
 
 /// How many bytes of a journal count. What follows them is void: left by a failed write, or torn.
@@ -63,11 +63,18 @@ pub fn header(number: u64, previous: Option<Extent>) -> Vec<u8> {
     line
 }
 
-/// Appends the line of the `n`th event.
-pub fn push_record(buffer: &mut Vec<u8>, n: u64, record: &Record) {
+/// Appends the line of the `n`th event, which is written and synced together with those from `batch` on.
+pub fn push_record(buffer: &mut Vec<u8>, n: u64, batch: u64, record: &Record) {
     use std::io::Write;
     let start = buffer.len();
-    write!(buffer, r#"{{"n":{n},"event":"{}","data":"#, record.event).expect("a Vec takes all");
+    // Most events are written alone, and need not say so.
+    let written = match batch == n {
+        true => write!(buffer, r#"{{"n":{n}"#),
+        false => write!(buffer, r#"{{"n":{n},"batch":{batch}"#),
+    };
+    written
+        .and_then(|()| write!(buffer, r#","event":"{}","data":"#, record.event))
+        .expect("a Vec takes all");
     debug_assert!(!record.data.json().contains(&b'\n'), "an event is one line");
     buffer.extend_from_slice(record.data.json());
     line::seal(buffer, start);
@@ -86,7 +93,7 @@ impl Data {
 /// Reads a journal and calls `each` with every event's line number, name and data.
 ///
 /// `counts` is how many bytes count, by the next journal's header; without it this is the last journal, whose tail may
-/// be torn: an unfinished line, or NUL bytes that a file system left. Anything else is damage.
+/// be torn: an unfinished line, or NUL bytes that a file system left (see [`torn`]). Anything else is damage.
 pub fn scan(
     number: u64,
     content: &[u8],
@@ -115,13 +122,29 @@ pub fn scan(
     };
     let mut rest = &content[header_end + 1..];
     while let Some(end) = memchr(b'\n', rest) {
-        read_event(&name, scan.events + 1, &rest[..end], &mut each)?;
+        let n = scan.events + 1;
+        if line::unseal(&rest[..end]).is_none()
+            && counts.is_none()
+            && torn::has_lost_pages(content, scan.bytes as usize, n)
+        {
+            scan.note = Some(torn::note(&name, n, rest.len()));
+            return Ok(scan);
+        }
+        read_event(&name, n, &rest[..end], &mut each)?;
         scan.events += 1;
         scan.bytes += end as u64 + 1;
         rest = &rest[end + 1..];
     }
     if !rest.is_empty() {
-        read_tail(&name, rest, counts.is_none(), &mut scan, &mut each)?;
+        let lost_pages = torn::has_lost_pages(content, scan.bytes as usize, scan.events + 1);
+        read_tail(
+            &name,
+            rest,
+            counts.is_none(),
+            lost_pages,
+            &mut scan,
+            &mut each,
+        )?;
     }
     Ok(scan)
 }
@@ -133,6 +156,11 @@ fn read_header(name: &str, number: u64, bytes: &[u8]) -> Result<Header, OpenErro
         serde_json::from_slice(bytes).map_err(|e| damaged(&format!("its header is wrong: {e}")))?;
     if header.format > FORMAT {
         return Err(newer(name, header.format));
+    }
+    if header.format < FORMAT {
+        // A migration leaves none of these.
+        let what = format!("it has format {}, and state.json {FORMAT}", header.format);
+        return Err(damaged(&what));
     }
     if header.journal != number {
         return Err(damaged(&format!(
@@ -159,21 +187,40 @@ fn read_event(
 ) -> Result<(), OpenError> {
     let damaged = |what: &str| OpenError::damaged(name, Some(n + 1), what);
     let body = line::unseal(bytes).ok_or_else(|| damaged("its checksum does not fit"))?;
-    let parts = std::str::from_utf8(body).ok().and_then(split_event);
-    let (found, event, data) = parts.ok_or_else(|| damaged("it is not an event"))?;
-    if found != n {
+    let parts = split_event(body).ok_or_else(|| damaged("it is not an event"))?;
+    if parts.n != n {
+        let found = parts.n;
         return Err(damaged(&format!(
             "event {found} stands where event {n} belongs"
         )));
     }
-    each(n + 1, event, data)
+    each(n + 1, parts.event, parts.data)
 }
 
-/// The parts of `{"n":1,"event":"Message","data":{...}`: written by [`push_record`] and nobody else.
-fn split_event(body: &str) -> Option<(u64, &str, &str)> {
+/// What is in an event's line.
+pub struct Parts<'a> {
+    pub n: u64,
+    /// The first event that was written together with it.
+    pub batch: u64,
+    pub event: &'a str,
+    pub data: &'a str,
+}
+
+/// The parts of `{"n":2,"batch":1,"event":"Message","data":{...}`: written by [`push_record`] and nobody else.
+pub fn split_event(body: &[u8]) -> Option<Parts<'_>> {
+    let body = std::str::from_utf8(body).ok()?;
     let (n, rest) = body.strip_prefix(r#"{"n":"#)?.split_once(r#","event":""#)?;
     let (event, data) = rest.split_once(r#"","data":"#)?;
-    Some((n.parse().ok()?, event, data))
+    let (n, batch) = match n.split_once(r#","batch":"#) {
+        Some((n, batch)) => (n.parse().ok()?, batch.parse().ok()?),
+        None => (n.parse().ok()?, n.parse().ok()?),
+    };
+    Some(Parts {
+        n,
+        batch,
+        event,
+        data,
+    })
 }
 
 /// What stands behind the last line end.
@@ -181,6 +228,7 @@ fn read_tail(
     name: &str,
     rest: &[u8],
     may_be_torn: bool,
+    lost_pages: bool,
     scan: &mut Scan,
     each: &mut impl FnMut(u64, &str, &str) -> Result<(), OpenError>,
 ) -> Result<(), OpenError> {
@@ -195,16 +243,12 @@ fn read_tail(
         scan.bytes += written.len() as u64;
         kept = written.len();
     // What was never synced may be anything after a power cut; but a whole line was, and only its end was changed.
-    } else if !may_be_torn || line::begins_sealed(rest) {
+    } else if !may_be_torn || line::begins_sealed(rest) && !lost_pages {
         let what = "something stands where its line end belongs";
         return Err(OpenError::damaged(name, Some(n + 1), what));
     }
     if kept < rest.len() {
-        let cut = rest.len() - kept;
-        scan.note = Some(format!(
-            "{name}, line {}: an unfinished write of {cut} bytes at the end is cut off.",
-            scan.events + 2
-        ));
+        scan.note = Some(torn::note(name, scan.events + 1, rest.len() - kept));
     }
     Ok(())
 }

@@ -37,6 +37,79 @@ pub fn unsealed_length(line: &[u8]) -> Option<usize> {
     (line[body..].starts_with(MARK) && line.ends_with(END)).then_some(body)
 }
 
+/// A part of a file that is to hold one sealed object a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The line that it begins in, from 1.
+    pub line: u64,
+    pub start: usize,
+    /// Where it ends, without the line's end.
+    pub end: usize,
+    /// Whether it is a sealed object.
+    pub whole: bool,
+}
+
+/// All of a file in pieces, whatever happened to it: a line's end may have become something else, or stand where none
+/// belongs. Between two whole pieces that stand side by side a single byte is no piece: it was a line's end.
+pub fn pieces(content: &[u8]) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let ends = memchr::memchr_iter(b'\n', content).chain([content.len()]);
+    let mut start = 0;
+    for (line, end) in (1..).zip(ends) {
+        if start < end {
+            split(content, start, end, line, &mut pieces);
+        }
+        start = end + 1;
+    }
+    pieces
+}
+
+/// The pieces of a line. Where it is not whole, whole objects in it are looked for.
+fn split(content: &[u8], start: usize, end: usize, line: u64, into: &mut Vec<Piece>) {
+    let mut from = start;
+    if unseal(&content[start..end]).is_none() {
+        for mark in memchr::memmem::find_iter(&content[start..end], MARK) {
+            let until = start + mark + SEAL_BYTES;
+            if until > end || start + mark < from {
+                continue;
+            }
+            let begins = memchr::memmem::find_iter(&content[from..until], b"{\"");
+            let found = begins
+                .map(|begin| from + begin)
+                .find(|&begin| unseal(&content[begin..until]).is_some());
+            if let Some(begin) = found {
+                push_rest(from, begin, start, line, into);
+                into.push(Piece {
+                    line,
+                    start: begin,
+                    end: until,
+                    whole: true,
+                });
+                from = until;
+            }
+        }
+        return push_rest(from, end, start, line, into);
+    }
+    into.push(Piece {
+        line,
+        start,
+        end,
+        whole: true,
+    });
+}
+
+fn push_rest(from: usize, to: usize, line_start: usize, line: u64, into: &mut Vec<Piece>) {
+    let was_line_end = to - from == 1 && from > line_start;
+    if from < to && !was_line_end {
+        into.push(Piece {
+            line,
+            start: from,
+            end: to,
+            whole: false,
+        });
+    }
+}
+
 /// Whether a sealed object stands at the beginning of `bytes`, with something else behind it.
 pub fn begins_sealed(bytes: &[u8]) -> bool {
     memchr::memmem::find_iter(bytes, MARK).any(|body| {
@@ -72,6 +145,32 @@ mod tests {
                 let mut changed = line.clone();
                 changed[index] ^= 1 << bit;
                 assert!(unseal(&changed).is_none(), "byte {index}, bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn whole_lines_are_found_beside_damaged_ones() {
+        let lines = [r#"{"n":1"#, r#"{"n":2,"x":{"y":1}"#, r#"{"n":3"#].map(sealed);
+        let content = [&lines[0][..], b"\n", &lines[1], b"\n", &lines[2], b"\n"].concat();
+        for index in 0..content.len() {
+            for change in [content[index] ^ 1, b'\n', b'{', 0] {
+                let mut changed = content.clone();
+                changed[index] = change;
+                let found: Vec<_> = pieces(&changed)
+                    .into_iter()
+                    .filter(|piece| piece.whole)
+                    .map(|piece| changed[piece.start..piece.end].to_vec())
+                    .collect();
+                let is_line_end = content[index] == b'\n' || change == content[index];
+                let hit = content[..index].iter().filter(|&&b| b == b'\n').count();
+                let expected: Vec<_> = lines
+                    .iter()
+                    .enumerate()
+                    .filter(|&(line, _)| is_line_end || line != hit)
+                    .map(|(_, line)| line.clone())
+                    .collect();
+                assert_eq!(found, expected, "byte {index} made {change}");
             }
         }
     }

@@ -8,24 +8,36 @@
 //! A line becomes readable ([`Reader`]) once it is durable, and before [`Sink::committed`] tells of it.
 
 mod catalogue;
+mod check;
 mod checkpoint;
+mod copy;
 mod disk;
+mod draft;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod ids;
 mod journal;
 mod line;
 mod lock;
+mod maintain;
+mod migrate;
 mod queue;
 mod reader;
 mod recovery;
+mod repair;
+mod salvage;
 mod secret;
 mod segments;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod torn;
 mod writer;
 
+pub use check::{Census, Checked};
 pub use error::OpenError;
+pub use maintain::{NewPassword, Repaired, check, repair};
 pub(crate) use reader::{Chunk, ChunkLines, join_lines};
 pub use reader::{IdLookup, Line, Lines, Page, PageRange, Reader};
 pub use secret::{known_secret, make_secret};
@@ -148,13 +160,17 @@ struct Base {
 
 /// Opens `dir`, made with mode 0700 where it does not exist, and takes its lock. `now` is when a first start happened.
 ///
-/// Fails, with nothing changed, where the directory is in use by another process, damaged, or of a newer format.
+/// Fails, with nothing changed, where the directory is in use by another process, damaged, or of a newer format. One of
+/// an older format is migrated first, and a copy of it kept beside it.
 pub fn open(dir: &Path, options: Options, now: Millis) -> Result<Opened, OpenError> {
     let disk = RealDisk::new(dir);
     let name = dir.display().to_string();
     disk::create_root(dir).map_err(|e| OpenError::io("make", &name, &e))?;
     let mut lock = lock::take(dir)?;
+    let suffix = format!(".before-format-{}", journal::FORMAT);
+    let migrated = migrate::migrate(&disk, migrate::MIGRATIONS, || copy::keep(dir, &suffix))?;
     let mut opened = open_disk(Box::new(disk), options, now)?;
+    opened.notes.extend(migrated);
     lock.sign();
     opened.store.lock = Some(lock);
     Ok(opened)
@@ -265,18 +281,25 @@ pub struct Store {
 impl Store {
     /// Starts the threads. `sink` is called by one of them.
     pub fn start<T: Send + 'static>(self, sink: impl Sink<T> + 'static) -> Journal<T> {
+        let mut journal = self.start_writer(sink);
+        let base = journal.base.clone();
+        journal.checkpoint = Some(spawn("checkpoint", move || checkpoint::run(&base)));
+        journal
+    }
+
+    /// [`Store::start`] without the checkpoint's thread.
+    fn start_writer<T: Send + 'static>(self, sink: impl Sink<T> + 'static) -> Journal<T> {
         let queue = Arc::new(Queue::new());
         let woken = queue.clone();
         self.base
             .notices
             .on_notice(Box::new(move || woken.notice()));
         let writer = Writer::new(self.base.clone(), queue.clone(), sink, self.live);
-        let base = self.base.clone();
         Journal {
             queue,
             base: self.base,
             writer: Some(spawn("journal", move || writer.run())),
-            checkpoint: Some(spawn("checkpoint", move || checkpoint::run(&base))),
+            checkpoint: None,
             _lock: self.lock,
         }
     }
@@ -317,7 +340,7 @@ impl<T: Send + 'static> Journal<T> {
     /// committed is lost by it.
     pub fn close(mut self) -> Result<(), String> {
         self.join(Closing::Complete)?;
-        checkpoint::fold_last(&self.base).map_err(|error| error.to_string())
+        checkpoint::fold_last(&self.base, checkpoint::THREADS).map_err(|error| error.to_string())
     }
 
     fn join(&mut self, how: Closing) -> Result<(), String> {

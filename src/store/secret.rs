@@ -29,6 +29,12 @@ pub fn make_secret(dir: &Path) -> Result<Vec<u8>, OpenError> {
     generate(&RealDisk::new(dir))
 }
 
+/// Removes the file `secret`, so that the next start makes a new key and everybody signs in again.
+pub(super) fn remove(disk: &dyn Disk) -> io::Result<()> {
+    disk.remove(FILE)?;
+    disk.sync_directory("")
+}
+
 fn from_environment(value: OsString) -> Result<Vec<u8>, OpenError> {
     let key = value.into_encoded_bytes();
     if key.len() < SECRET_BYTES_MIN {
@@ -40,7 +46,8 @@ fn from_environment(value: OsString) -> Result<Vec<u8>, OpenError> {
     Ok(key)
 }
 
-fn from_file(disk: &dyn Disk) -> Result<Option<Vec<u8>>, OpenError> {
+/// The key in the file `secret`, if there is one.
+pub(super) fn from_file(disk: &dyn Disk) -> Result<Option<Vec<u8>>, OpenError> {
     /// More than the file ever has.
     const MOST: u64 = 4096;
     let mut content = Vec::new();

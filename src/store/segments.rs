@@ -7,7 +7,7 @@
 use super::disk::Disk;
 use super::error::OpenError;
 use super::line;
-use crate::model::LogId;
+use crate::model::{LogId, RoomId};
 use crate::protocol::{Millis, Seq};
 use memchr::{memchr_iter, memmem};
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,34 @@ pub fn file(log: LogId, first: Seq) -> String {
     format!("{}/{first:09}.jsonl", directory(log))
 }
 
+/// The logs that have a directory of segments, whatever `state.json` says.
+pub fn logs(disk: &dyn Disk) -> Vec<LogId> {
+    // A directory that is not there has none.
+    let names = disk.list("rooms").unwrap_or_default();
+    let ids = names.iter().filter_map(|name| {
+        let id = RoomId(name.parse().ok()?);
+        (directory(LogId::Room(id)) == format!("rooms/{name}")).then_some(id)
+    });
+    let mut logs: Vec<LogId> = ids.map(LogId::Room).collect();
+    logs.sort_unstable();
+    logs.push(LogId::Reports);
+    logs
+}
+
+/// The first `seq` of each segment file in a log's directory, in order.
+pub fn firsts(disk: &dyn Disk, log: LogId) -> Vec<Seq> {
+    let names = disk.list(&directory(log)).unwrap_or_default();
+    let mut firsts: Vec<Seq> = names
+        .iter()
+        .filter_map(|name| {
+            let first = name.strip_suffix(".jsonl")?.parse().ok()?;
+            (file(log, first) == format!("{}/{name}", directory(log))).then_some(first)
+        })
+        .collect();
+    firsts.sort_unstable();
+    firsts
+}
+
 /// The lines that a checkpoint adds to one log.
 #[derive(Default)]
 pub struct NewLines {
@@ -90,15 +118,10 @@ pub fn extend(
     new: &NewLines,
     most: u64,
 ) -> Result<Vec<Segment>, OpenError> {
-    let directory = directory(log);
-    let failed = |e: io::Error| OpenError::io("write", &directory, &e);
-    disk.create_directory(&directory).map_err(failed)?;
-    if old.is_empty() {
-        disk.sync_directory("rooms")
-            .or_else(not_found_is_fine)
-            .map_err(failed)?;
-        disk.sync_directory("").map_err(failed)?;
-    }
+    let directory = match old.is_empty() {
+        true => make_directory(disk, log)?,
+        false => directory(log),
+    };
     let mut segments = Vec::new();
     let mut content = Vec::new();
     let mut segment = match old.last() {
@@ -122,8 +145,45 @@ pub fn extend(
             segments.push(std::mem::replace(&mut segment, next));
         }
     }
-    disk.sync_directory(&directory).map_err(failed)?;
+    disk.sync_directory(&directory)
+        .map_err(|e| OpenError::io("write", &directory, &e))?;
     Ok(segments)
+}
+
+/// Writes segments, each with its first `seq` and its lines, and makes them durable.
+pub fn write_new(
+    disk: &dyn Disk,
+    log: LogId,
+    new: &[(Seq, NewLines)],
+) -> Result<Vec<Segment>, OpenError> {
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let directory = make_directory(disk, log)?;
+    let mut segments = Vec::new();
+    for (first, lines) in new {
+        let mut segment = empty(*first);
+        segment.messages = lines.ends.len() as u64;
+        let times = lines.ends.iter().map(|&(_, timestamp)| timestamp);
+        segment.oldest = times.clone().min().unwrap_or(segment.oldest);
+        segment.newest = times.max().unwrap_or(segment.newest);
+        write(disk, log, &mut segment, &lines.bytes)?;
+        segments.push(segment);
+    }
+    disk.sync_directory(&directory)
+        .map_err(|e| OpenError::io("write", &directory, &e))?;
+    Ok(segments)
+}
+
+/// Makes a log's directory durably, where there is none; returns its name.
+fn make_directory(disk: &dyn Disk, log: LogId) -> Result<String, OpenError> {
+    let directory = directory(log);
+    let made = disk
+        .create_directory(&directory)
+        .and_then(|()| disk.sync_directory("rooms").or_else(not_found_is_fine))
+        .and_then(|()| disk.sync_directory(""));
+    made.map_err(|e| OpenError::io("write", &directory, &e))?;
+    Ok(directory)
 }
 
 fn not_found_is_fine(error: io::Error) -> io::Result<()> {
@@ -232,7 +292,7 @@ pub fn json_of(line: &[u8], seq: Seq) -> Option<&[u8]> {
 }
 
 /// The `seq` of a message or report. No name has a quote, so the first such key is the right one.
-fn seq_of(body: &[u8]) -> Option<Seq> {
+pub fn seq_of(body: &[u8]) -> Option<Seq> {
     const KEY: &[u8] = br#""seq":"#;
     let start = memmem::find(body, KEY)? + KEY.len();
     let digits = body[start..]

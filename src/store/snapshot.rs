@@ -1,6 +1,7 @@
 //! `state.json`: users, rooms, their segments, and the journal to go on with.
 //!
-//! Owns the format. One user or room a line, so that `less` shows it and `jq` reads it. Opens no file but its own.
+//! Owns the format. One user or room a line, so that `less` shows it and `jq` reads it; each with a checksum, so that
+//! what one damaged byte costs is one line, should it come to a repair. Opens no file but its own.
 
 use super::disk::Disk;
 use super::error::OpenError;
@@ -16,6 +17,9 @@ use std::io;
 
 /// The file's name.
 pub const FILE: &str = "state.json";
+
+/// What stands before the reports.
+const REPORTS: &[u8] = br#"],"reports":"#;
 
 /// The segments of every log that has any.
 pub type SegmentTable = HashMap<LogId, Vec<Segment>>;
@@ -64,18 +68,18 @@ pub fn encode<'a>(
         r#"{{"format":{FORMAT},"version":"{version}","journal":{journal},"saved":{saved},"users":["#
     )
     .into_bytes();
-    push_lines(&mut out, users.iter().map(json));
+    push_lines(&mut out, users.iter().map(|user| sealed(json(user))));
     out.extend_from_slice(br#"],"rooms":["#);
     let lines = rooms.iter().enumerate().map(|(id, record)| {
         let segments = segments(LogId::Room(RoomId(id as u32)));
         room_line(id, record, segments)
     });
     push_lines(&mut out, lines);
-    out.extend_from_slice(br#"],"reports":"#);
-    out.extend(json(&Reports {
+    out.extend_from_slice(REPORTS);
+    out.extend(sealed(json(&Reports {
         last_seq: last_report,
         segments: segments(LogId::Reports).to_vec(),
-    }));
+    })));
     out.push(b'\n');
     line::seal(&mut out, 0);
     out.push(b'\n');
@@ -84,6 +88,12 @@ pub fn encode<'a>(
 
 fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("records always serialise")
+}
+
+fn sealed(mut object: Vec<u8>) -> Vec<u8> {
+    object.pop();
+    line::seal(&mut object, 0);
+    object
 }
 
 fn push_lines(out: &mut Vec<u8>, lines: impl Iterator<Item = Vec<u8>>) {
@@ -102,7 +112,7 @@ fn room_line(id: usize, record: &RoomRecord, segments: &[Segment]) -> Vec<u8> {
     line.extend_from_slice(br#","segments":"#);
     line.extend(json(&segments));
     line.push(b'}');
-    line
+    sealed(line)
 }
 
 /// Reads `state.json`; `None` where there is none.
@@ -128,6 +138,12 @@ pub fn decode(content: &[u8]) -> Result<Snapshot, OpenError> {
         .and_then(|text| parse(text).map_err(|e| damaged(format!("its content is wrong: {e}"))))?;
     if document.format > FORMAT {
         return Err(newer(FILE, document.format));
+    }
+    if document.format < FORMAT {
+        return Err(OpenError::new(format!(
+            "{FILE} has format {}. Start Melangerie once, which migrates it to format {FORMAT}.",
+            document.format
+        )));
     }
     let mut segments = SegmentTable::new();
     let mut rooms = Vec::with_capacity(document.rooms.len());
@@ -156,14 +172,14 @@ pub fn decode(content: &[u8]) -> Result<Snapshot, OpenError> {
     })
 }
 
-/// A newer format may have other fields; its number is told before they are missed.
+/// Another format may have other fields; its number is told before they are missed.
 fn parse(text: &str) -> Result<Document<'_>, serde_json::Error> {
     #[derive(Deserialize)]
     struct Format {
         format: u64,
     }
     serde_json::from_str(text).or_else(|error| match serde_json::from_str(text) {
-        Ok(Format { format }) if format > FORMAT => Ok(Document {
+        Ok(Format { format }) if format != FORMAT => Ok(Document {
             format,
             journal: 0,
             users: Vec::new(),
@@ -183,18 +199,67 @@ fn parse_room(text: &str) -> Result<(RoomRecord, RoomFiles), serde_json::Error> 
 
 /// A checkpoint folds everything, so the segments are all messages there are.
 fn check_segments(log: &str, last_seq: Seq, segments: &[Segment]) -> Result<(), String> {
-    let mut next = 1;
+    let mut last: Seq = 0;
     for segment in segments {
-        if segment.first != next || segment.messages == 0 {
-            return Err(format!("{log:?} has no segment that begins with {next}"));
-        }
-        next += segment.messages;
+        let next = last.checked_add(1).filter(|&next| next == segment.first);
+        let end = last.checked_add(segment.messages);
+        last = match (next, end) {
+            (Some(_), Some(end)) if segment.messages > 0 => end,
+            _ => return Err(format!("{log:?} has no segment that follows {last}")),
+        };
     }
-    if next != last_seq + 1 {
+    if last != last_seq {
         return Err(format!(
-            "{log:?} ends with {last_seq}, its segments with {}",
-            next - 1
+            "{log:?} ends with {last_seq}, its segments with {last}"
         ));
     }
     Ok(())
+}
+
+/// What can still be read of a damaged `state.json`: the lines whose own checksums fit, in their order.
+#[derive(Default)]
+pub struct Readable {
+    pub users: Vec<UserRecord>,
+    /// Each with its id and segments.
+    pub rooms: Vec<(RoomId, RoomRecord, Vec<Segment>)>,
+    pub reports: Option<(Seq, Vec<Segment>)>,
+}
+
+/// The lines of a damaged `state.json` that are undamaged.
+pub fn readable(content: &[u8]) -> Readable {
+    let mut readable = Readable::default();
+    for piece in line::pieces(content).iter().filter(|piece| piece.whole) {
+        let object = &content[piece.start..piece.end];
+        if let Ok(user) = serde_json::from_slice(object) {
+            readable.users.push(user);
+        } else if let Some((record, files)) = std::str::from_utf8(object)
+            .ok()
+            .and_then(|text| parse_room(text).ok())
+        {
+            let id = RoomId(files.id);
+            readable.rooms.push((id, record, files.segments));
+        } else if let Ok(Reports { last_seq, segments }) = serde_json::from_slice(object) {
+            readable.reports = Some((last_seq, segments));
+        }
+    }
+    readable
+}
+
+/// The numbers of the lines that hold no undamaged user, room or reports, but should.
+pub fn damaged_lines(content: &[u8]) -> Vec<u64> {
+    let pieces = line::pieces(content);
+    let holds = |line: u64| pieces.iter().any(|piece| piece.whole && piece.line == line);
+    let lines: Vec<&[u8]> = content.split(|&b| b == b'\n').collect();
+    // The first and the last line and the one before the rooms hold no object of their own.
+    let is_frame = |line: &[u8]| {
+        line.is_empty()
+            || line == br#"],"rooms":["#
+            || line.starts_with(br#"{"format":"#)
+            || line.starts_with(br#","crc":""#)
+    };
+    (1..)
+        .zip(lines)
+        .filter(|&(number, line)| !is_frame(line) && !holds(number))
+        .map(|(number, _)| number)
+        .collect()
 }

@@ -195,6 +195,7 @@ impl<T, S: Sink<T>> Writer<T, S> {
             unreachable!("called while writing");
         };
         let mut events = live.events;
+        let first = events + 1;
         // A failed journal without events is made anew, else a disk that stays full would gather empty journals.
         let live_reusable = events == 0;
         for entry in entries {
@@ -205,7 +206,7 @@ impl<T, S: Sink<T>> Writer<T, S> {
             }
             if let Some(record) = entry.record {
                 events += 1;
-                journal::push_record(&mut self.buffer, events, &record);
+                journal::push_record(&mut self.buffer, events, first, &record);
                 self.appends.extend(record.append);
             }
             self.records.push(had_record);

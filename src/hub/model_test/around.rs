@@ -131,23 +131,28 @@ impl Around {
 
     // ---- people ---------------------------------------------------------------------------------
 
-    /// The token of somebody, or of nobody; and who it is of, where it is alive.
+    /// Somebody's token, of those that were given out: what is not durable was not. And whose it is, where it lives.
     fn token(&self, name: &str, token: Token) -> (Claims, Result<usize, Code>) {
-        let who = self.world.person(name).ok_or(Code::Unauthorized);
-        let generation = who.map_or(0, |who| self.world.people[who].generation);
+        let (durable, _) = &self.durable;
+        let issued = durable
+            .person(name)
+            .map(|who| durable.people[who].generation);
+        let generation = match (issued, token) {
+            (Some(generation), Token::Newest) => generation,
+            (Some(generation), Token::Older) => generation.wrapping_sub(1),
+            (None, _) => u32::MAX,
+        };
+        let who = self
+            .world
+            .person(name)
+            .filter(|&who| self.world.people[who].generation == generation);
         let claims = Claims {
             sub: name.to_owned(),
             iat: 0,
             exp: u64::MAX,
-            generation: match token {
-                Token::Good => generation,
-                Token::Old => generation.wrapping_sub(1),
-            },
+            generation,
         };
-        match token {
-            Token::Good => (claims, who),
-            Token::Old => (claims, Err(Code::Unauthorized)),
-        }
+        (claims, who.ok_or(Code::Unauthorized))
     }
 
     fn register(&mut self, name: &str) {

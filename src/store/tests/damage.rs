@@ -276,3 +276,49 @@ fn an_interrupted_first_start_is_a_first_start() {
         State::new(5)
     );
 }
+
+#[test]
+fn missing_pages_are_torn_in_the_last_write_and_damage_before_it() {
+    let disk = MemoryDisk::default();
+    let mut hub = Hub::start(open_disk(Box::new(disk.clone()), Options::default(), 1).unwrap());
+    hub.push_and_wait(&hub.user("Eva"));
+    let mut write = |count: usize| {
+        let before = disk.files()["journal-000001.jsonl"].len();
+        let mut entries = Vec::new();
+        for _ in 0..count {
+            let event = hub.message("general", "Eva", &"long ".repeat(150), None);
+            entries.push(hub.decide(&event));
+        }
+        let last = entries.last().unwrap().then;
+        hub.journal.push(&mut entries);
+        hub.wait(last);
+        before..disk.files()["journal-000001.jsonl"].len()
+    };
+    let (first, last) = (write(3), write(3));
+    let content = disk.files()["journal-000001.jsonl"].clone();
+    let found = contents(&hub.state, &hub.reader);
+    let try_hole = |from: usize, to: usize| {
+        let disk = disk.survivor(Survival::All);
+        let mut content = content.clone();
+        content[from..to].fill(0);
+        disk.put("journal-000001.jsonl", content, true);
+        start(&disk, &hub.state, &found)
+    };
+    for sector in first.start / torn::SECTOR + 1..content.len() / torn::SECTOR {
+        let (from, to) = (sector * torn::SECTOR, (sector + 1) * torn::SECTOR);
+        match try_hole(from, to) {
+            Start::Prefix => assert!(
+                from >= last.start,
+                "{from} was synced before the last write"
+            ),
+            Start::Refused(error) => {
+                assert!(from < last.start, "{error}");
+                assert!(error.starts_with("journal-000001.jsonl, line"), "{error}");
+            }
+            Start::Whole => panic!("something is missing"),
+        }
+        // What no disk leaves is damage, wherever it is.
+        assert!(matches!(try_hole(from + 1, to), Start::Refused(_)));
+        assert!(matches!(try_hole(from, to - 1), Start::Refused(_)));
+    }
+}

@@ -4,6 +4,7 @@ use super::super::disk::{AppendFile, Disk, Metadata};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::ThreadId;
 
 /// What an operation does that reports an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,19 +41,62 @@ pub struct Plan {
 }
 
 #[derive(Clone, Default)]
-struct File {
-    content: Vec<u8>,
+pub struct File {
+    /// Tells it from a file that has its name later.
+    pub id: u64,
+    pub content: Vec<u8>,
     /// How much of it is durable.
-    synced: usize,
-    modified: u64,
+    pub synced: usize,
+    pub modified: u64,
     /// A write or sync of it failed: it must be left alone.
-    failed: bool,
+    pub failed: bool,
 }
 
-type Shared = Arc<Mutex<File>>;
+pub type Shared = Arc<Mutex<File>>;
+
+/// What was done to the disk, and what was said of it: enough to rebuild every state that a power cut could have left.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// An empty file gets a name.
+    Create {
+        name: String,
+        id: u64,
+        modified: u64,
+    },
+    Write {
+        id: u64,
+        bytes: Vec<u8>,
+    },
+    Sync {
+        id: u64,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    Remove {
+        name: String,
+    },
+    MakeDirectory {
+        name: String,
+    },
+    SyncDirectory {
+        name: String,
+    },
+    /// So many events were handed to the store.
+    Pushed(u64),
+    /// So many were acked.
+    Acked(u64),
+}
+
+/// Called before every changing operation of one thread.
+type Interruption = (ThreadId, Arc<dyn Fn() + Send + Sync>);
 
 #[derive(Default)]
 struct Inner {
+    /// Where it is wanted.
+    trace: Option<Vec<Step>>,
+    interruption: Option<Interruption>,
     files: BTreeMap<String, Shared>,
     durable_files: BTreeMap<String, Shared>,
     directories: BTreeSet<String>,
@@ -72,7 +116,7 @@ struct Handle {
     file: Shared,
 }
 
-fn parent(name: &str) -> &str {
+pub fn parent(name: &str) -> &str {
     name.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
@@ -91,6 +135,51 @@ impl MemoryDisk {
             first: inner.operations + plan.first,
             ..plan
         });
+    }
+
+    /// A disk that tells afterwards what was done to it.
+    pub fn traced() -> MemoryDisk {
+        let disk = MemoryDisk::default();
+        disk.lock().trace = Some(Vec::new());
+        disk
+    }
+
+    /// A disk with these directories and files, all of them durable.
+    pub fn rebuilt(
+        directories: BTreeSet<String>,
+        files: BTreeMap<String, Shared>,
+        time: u64,
+    ) -> MemoryDisk {
+        MemoryDisk(Arc::new(Mutex::new(Inner {
+            durable_files: files.clone(),
+            files,
+            durable_directories: directories.clone(),
+            directories,
+            time,
+            ..Inner::default()
+        })))
+    }
+
+    pub fn take_trace(&self) -> Vec<Step> {
+        self.lock().trace.take().expect("a traced disk")
+    }
+
+    /// Writes a step down, where steps are.
+    pub fn note(&self, step: Step) {
+        if let Some(trace) = &mut self.lock().trace {
+            trace.push(step);
+        }
+    }
+
+    /// Calls `interruption` before every changing operation of this thread.
+    pub fn interrupt(&self, interruption: Option<Arc<dyn Fn() + Send + Sync>>) {
+        let here = std::thread::current().id();
+        self.lock().interruption = interruption.map(|call| (here, call));
+    }
+
+    /// The identity of a file.
+    pub fn id(&self, name: &str) -> u64 {
+        self.lock().files[name].lock().unwrap().id
     }
 
     pub fn fail_reads(&self, count: u64) {
@@ -115,6 +204,7 @@ impl MemoryDisk {
         inner.time += u64::from(notice);
         let time = inner.time;
         let mut file = inner.files[name].lock().unwrap();
+        file.synced = content.len();
         file.content = content;
         if notice {
             file.modified = time;
@@ -160,6 +250,12 @@ impl MemoryDisk {
 
     /// Counts a changing operation; says how it fails, if it does.
     fn fault(&self) -> Option<Fault> {
+        let interruption = self.lock().interruption.clone();
+        if let Some((thread, call)) = interruption
+            && thread == std::thread::current().id()
+        {
+            call();
+        }
         let mut inner = self.lock();
         let number = inner.operations;
         inner.operations += 1;
@@ -177,10 +273,31 @@ impl MemoryDisk {
     fn insert(&self, name: &str, content: &[u8]) {
         let mut inner = self.lock();
         inner.time += 1;
+        let (id, modified) = (inner.time, inner.time);
+        if let Some(trace) = &mut inner.trace {
+            let beside = format!("{name}.tmp");
+            trace.extend([
+                Step::Create {
+                    name: beside.clone(),
+                    id,
+                    modified,
+                },
+                Step::Write {
+                    id,
+                    bytes: content.to_vec(),
+                },
+                Step::Sync { id },
+                Step::Rename {
+                    from: beside,
+                    to: name.to_owned(),
+                },
+            ]);
+        }
         let file = File {
+            id,
             content: content.to_vec(),
             synced: content.len(),
-            modified: inner.time,
+            modified,
             failed: false,
         };
         inner
@@ -240,10 +357,17 @@ impl Disk for MemoryDisk {
         let fault = self.fault();
         if matches!(fault, None | Some(Fault::Done)) {
             let mut inner = self.lock();
+            let mut made = Vec::new();
             let mut path = directory;
             while !path.is_empty() {
-                inner.directories.insert(path.to_owned());
+                if inner.directories.insert(path.to_owned()) {
+                    made.push(path.to_owned());
+                }
                 path = parent(path);
+            }
+            if let Some(trace) = &mut inner.trace {
+                let step = |name| Step::MakeDirectory { name };
+                trace.extend(made.into_iter().rev().map(step));
             }
         }
         fault.map_or(Ok(()), |_| Err(full()))
@@ -279,6 +403,9 @@ impl Disk for MemoryDisk {
         if matches!(fault, None | Some(Fault::Done)) && self.lock().files.remove(name).is_none() {
             return Err(io::ErrorKind::NotFound.into());
         }
+        self.note(Step::Remove {
+            name: name.to_owned(),
+        });
         fault.map_or(Ok(()), |_| Err(full()))
     }
 
@@ -289,6 +416,11 @@ impl Disk for MemoryDisk {
             let inner = &mut *guard;
             if !directory.is_empty() && !inner.directories.contains(directory) {
                 return Err(io::ErrorKind::NotFound.into());
+            }
+            if let Some(trace) = &mut inner.trace {
+                trace.push(Step::SyncDirectory {
+                    name: directory.to_owned(),
+                });
             }
             inner
                 .durable_files
@@ -322,6 +454,11 @@ impl AppendFile for Handle {
         };
         file.content.extend_from_slice(written);
         file.failed = fault.is_some();
+        let id = file.id;
+        // Whoever looks through all files locks them in the other order.
+        drop(file);
+        let bytes = written.to_vec();
+        self.disk.note(Step::Write { id, bytes });
         fault.map_or(Ok(()), |_| Err(full()))
     }
 
@@ -335,6 +472,9 @@ impl AppendFile for Handle {
             Some(Fault::Nothing) => file.synced,
         };
         file.failed = fault.is_some();
+        let id = file.id;
+        drop(file);
+        self.disk.note(Step::Sync { id });
         fault.map_or(Ok(()), |_| {
             Err(io::Error::other("the double does not sync"))
         })

@@ -5,7 +5,11 @@ mod double;
 mod failure;
 mod format;
 mod happy;
+mod life;
 mod paging;
+mod power;
+mod power_cuts;
+mod repairs;
 
 use super::*;
 use crate::model::{Event, RoomRecord, UserRecord};
@@ -151,40 +155,44 @@ impl Hub {
     }
 
     fn user(&self, name: &str) -> Event {
-        let seq = self
-            .state
-            .room(self.state.find_room("general").unwrap())
-            .last_seq
-            + 1;
-        Event::UserCreated {
-            user: UserRecord {
-                name: name.into(),
-                display_name: name.into(),
-                password: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into(),
-                generation: 0,
-                admin: seq == 1,
-                active: true,
-                created: 1,
-            },
-            announcement: message(
-                "general",
-                seq,
-                SERVER_NAME,
-                "somebody joined the room",
-                None,
-            ),
-        }
+        new_user(&self.state, name)
     }
 
     fn report(&self, issue: &str) -> Event {
-        Event::Report(Report {
-            seq: self.state.last_report() + 1,
-            name: "Eva".into(),
-            signed_in: true,
-            issue: issue.into(),
-            timestamp: 7,
-        })
+        report(&self.state, issue)
     }
+}
+
+fn new_user(state: &State, name: &str) -> Event {
+    let seq = state.room(state.find_room("general").unwrap()).last_seq + 1;
+    Event::UserCreated {
+        user: UserRecord {
+            name: name.into(),
+            display_name: name.into(),
+            password: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into(),
+            generation: 0,
+            admin: seq == 1,
+            active: true,
+            created: 1,
+        },
+        announcement: message(
+            "general",
+            seq,
+            SERVER_NAME,
+            "somebody joined the room",
+            None,
+        ),
+    }
+}
+
+fn report(state: &State, issue: &str) -> Event {
+    Event::Report(Report {
+        seq: state.last_report() + 1,
+        name: "Eva".into(),
+        signed_in: true,
+        issue: issue.into(),
+        timestamp: 7,
+    })
 }
 
 fn room(name: &str, members: &[&str]) -> Event {

@@ -1,0 +1,255 @@
+//! Damage of every kind: `check` names it, `repair` makes it start again, and nothing that was readable is lost.
+
+use super::double::*;
+use super::*;
+use crate::protocol::RoomEvent;
+use std::collections::BTreeMap;
+
+/// Two lives: what the first one left is folded, what the second did is in a journal.
+fn directory() -> MemoryDisk {
+    let disk = MemoryDisk::default();
+    let options = || Options {
+        segment_messages: 4,
+        ..small()
+    };
+    let mut hub = Hub::start(open_disk(Box::new(disk.clone()), options(), 1).unwrap());
+    for name in ["Eva", "mira"] {
+        let event = joined(&hub.state, name);
+        hub.push_and_wait(&event);
+    }
+    hub.push_and_wait(&room("Office", &["Eva", "mira"]));
+    for index in 0..6 {
+        let event = hub.message("Office", "Eva", &format!("folded {index}"), None);
+        hub.push_and_wait(&event);
+    }
+    hub.push_and_wait(&hub.report("slow"));
+    hub.journal.close().unwrap();
+    let mut hub = Hub::start(open_disk(Box::new(disk.clone()), options(), 1).unwrap());
+    hub.push_and_wait(&joined(&hub.state, "Ann"));
+    hub.push_and_wait(&room("Cellar", &["Ann"]));
+    for index in 0..3 {
+        for (room, sender) in [("Office", "mira"), ("Cellar", "Ann"), ("general", "Eva")] {
+            let event = hub.message(room, sender, &format!("young {index}"), Some("x"));
+            hub.push_and_wait(&event);
+        }
+    }
+    drop(hub.journal);
+    disk.survivor(Survival::All)
+}
+
+fn joined(state: &State, name: &str) -> Event {
+    let mut event = new_user(state, name);
+    if let Event::UserCreated { announcement, .. } = &mut event {
+        announcement.event = Some(RoomEvent::Joined { user: name.into() });
+    }
+    event
+}
+
+/// Every line that stands whole in a file: room and `seq`, and its JSON.
+fn whole_lines(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<(String, Seq), String> {
+    let mut lines = BTreeMap::new();
+    for (name, content) in files {
+        for piece in line::pieces(content).iter().filter(|piece| piece.whole) {
+            let text = std::str::from_utf8(&content[piece.start..piece.end]).unwrap();
+            let value: serde_json::Value = serde_json::from_str(text).unwrap();
+            let message = match name.starts_with("journal") {
+                true => [&value["data"]["announcement"], &value["data"]]
+                    .into_iter()
+                    .find(|message| message["seq"].is_u64())
+                    .cloned(),
+                false => Some(value),
+            };
+            let Some(mut message) = message.filter(|message| message["content"].is_string()) else {
+                continue;
+            };
+            message.as_object_mut().unwrap().remove("crc");
+            let message: Message = serde_json::from_value(message).unwrap();
+            let key = (message.room.clone(), message.seq);
+            lines.insert(key, serde_json::to_string(&message).unwrap());
+        }
+    }
+    lines
+}
+
+fn repair(disk: &MemoryDisk) -> Vec<String> {
+    let mut passwords = 0;
+    let mut new_password = || {
+        passwords += 1;
+        Ok(NewPassword {
+            text: format!("word-{passwords}"),
+            hash: "$argon2id$new".to_owned(),
+        })
+    };
+    let mut means = repair::Means {
+        now: 5_000_000,
+        segment_messages: 4,
+        new_password: &mut new_password,
+    };
+    repair::repair(disk, &mut means).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn check(disk: &MemoryDisk) -> check::Checked {
+    let operations = disk.operations();
+    let checked = check::check(disk).unwrap();
+    assert_eq!(disk.operations(), operations, "a check changes nothing");
+    checked
+}
+
+/// What became of a directory.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Fine,
+    Repaired { losses: usize },
+}
+
+/// Checks a directory, repairs it if need be, and finds every whole line again.
+fn heal(disk: &MemoryDisk, name: &str, what: &str, people: &[&str]) -> Outcome {
+    let files = disk.files();
+    let starts = open_disk(Box::new(disk.survivor(Survival::All)), small(), 1);
+    let checked = check(disk);
+    match starts {
+        Ok(_) => assert_eq!(checked.problems, Vec::<String>::new(), "{what}"),
+        Err(error) => assert!(!checked.problems.is_empty(), "{what}: {error}"),
+    }
+    if checked.problems.is_empty() {
+        return Outcome::Fine;
+    }
+    assert!(
+        checked
+            .problems
+            .iter()
+            .any(|problem| problem.contains(name)),
+        "{what}: {:?}",
+        checked.problems
+    );
+    let losses = repair(disk);
+    let again = check(disk);
+    assert_eq!(again.problems, Vec::<String>::new(), "{what}");
+    let opened = open_disk(Box::new(disk.clone()), small(), 1);
+    let opened = opened.unwrap_or_else(|error| panic!("{what}: {error}"));
+    let reader = opened.store.reader();
+    let mut found = BTreeMap::new();
+    for (id, room) in opened.state.rooms() {
+        let lines = all_lines(&reader, LogId::Room(id));
+        for (seq, line) in (1..).zip(lines) {
+            let message: Message = serde_json::from_str(&line).unwrap();
+            assert_eq!((message.seq, &message.room), (seq, &room.name), "{what}");
+            found.insert((room.name.clone(), seq), line);
+        }
+    }
+    all_lines(&reader, LogId::Reports);
+    assert_people(&opened.state, what, people);
+    for (key, line) in whole_lines(&files) {
+        assert_eq!(found.get(&key), Some(&line), "{what}: {key:?}\n{losses:#?}");
+    }
+    Outcome::Repaired {
+        losses: losses.len(),
+    }
+}
+
+/// Who has an account; the last one's is in the journal.
+const EVERYBODY: [&str; 3] = ["Eva", "mira", "Ann"];
+
+/// Nobody has lost their name, their rooms or their rights, and nobody may find a room who could not.
+fn assert_people(state: &State, what: &str, people: &[&str]) {
+    for &name in people {
+        let user = state.find_user(name);
+        let user = user.unwrap_or_else(|| panic!("{what}: {name} is gone"));
+        assert_eq!(state.user(user).admin, name == "Eva", "{what}: {name}");
+        let room = if name == "Ann" { "Cellar" } else { "Office" };
+        for name in [room, "general"] {
+            let room = state.room(state.find_room(name).unwrap());
+            assert!(room.has(user), "{what}: {name}");
+            assert_eq!(room.is_public(), name == "general", "{what}: {name}");
+        }
+    }
+}
+
+fn with(name: &str, disk: &MemoryDisk, content: Vec<u8>) -> MemoryDisk {
+    let disk = disk.survivor(Survival::All);
+    disk.put(name, content, true);
+    disk
+}
+
+#[test]
+fn a_sound_directory_is_fine() {
+    let checked = check(&directory());
+    assert_eq!(checked.problems, Vec::<String>::new());
+    assert_eq!(
+        checked.found.to_string(),
+        "3 users, 3 rooms, 20 messages, 1 reports, in 4 segments and 1 journals (11 events)"
+    );
+}
+
+#[test]
+fn every_changed_byte_is_named_and_repaired() {
+    let disk = directory();
+    let mut repaired = 0;
+    for (name, content) in disk.files() {
+        for index in 0..content.len() {
+            // Half of them become line ends, which make two lines of one.
+            let change = match index % 2 {
+                0 => content[index] ^ 1,
+                _ => b'\n',
+            };
+            let mut changed = content.clone();
+            changed[index] = change;
+            if changed == content {
+                continue;
+            }
+            let what = format!("{name}, byte {index} made {change}");
+            match heal(&with(&name, &disk, changed), &name, &what, &EVERYBODY) {
+                Outcome::Fine => assert_eq!(index + 1, content.len(), "{what}"),
+                Outcome::Repaired { losses } => {
+                    repaired += 1;
+                    // Where only a line's end was damaged, nothing is lost.
+                    assert!(losses > 0 || content[index] == b'\n', "{what}");
+                }
+            }
+        }
+    }
+    println!("{repaired} changed bytes repaired");
+    assert!(repaired > 4_000, "{repaired}");
+}
+
+#[test]
+fn every_cut_is_named_and_repaired() {
+    let disk = directory();
+    for (name, content) in disk.files() {
+        let people = match name.starts_with("journal") {
+            true => &EVERYBODY[..2],
+            false => &EVERYBODY,
+        };
+        for length in 0..content.len() {
+            let what = format!("{name} cut to {length}");
+            let cut = with(&name, &disk, content[..length].to_vec());
+            let outcome = heal(&cut, &name, &what, people);
+            let may_be_torn = name == "journal-000002.jsonl" || length + 1 == content.len();
+            assert!(outcome != Outcome::Fine || may_be_torn, "{what}");
+        }
+        let disk = disk.survivor(Survival::All);
+        disk.delete(&name);
+        let outcome = heal(&disk, &name, &format!("{name} removed"), people);
+        assert_ne!(outcome, Outcome::Fine, "{name}");
+    }
+}
+
+#[test]
+fn two_files_may_be_damaged_at_once() {
+    let disk = directory();
+    let files: Vec<(String, Vec<u8>)> = disk.files().into_iter().collect();
+    for (first, one) in &files {
+        for (second, other) in files.iter().filter(|(second, _)| second > first) {
+            for part in 1..8 {
+                let mut one = one.clone();
+                let mut other = other.clone();
+                let (at, there) = (one.len() * part / 8, other.len() * (8 - part) / 8);
+                one[at] ^= 4;
+                other[there] ^= 4;
+                let disk = with(second, &with(first, &disk, one), other);
+                let what = format!("{first} at {at} and {second} at {there}");
+                assert_ne!(heal(&disk, first, &what, &[]), Outcome::Fine, "{what}");
+            }
+        }
+    }
+}
