@@ -1,52 +1,15 @@
 // The whole state against a server in memory: what a person relies on, without a browser.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FakeChannels, FakePlatform, json, room, settle, user } from '../testing/fakes';
+import { json, room, settle, user } from '../testing/fakes';
 import { FakeServer } from '../testing/server';
-import { App } from './app.svelte';
-import { MemoryStorage } from './platform';
-
-const apps: App[] = [];
-
-async function idle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) {
-    await settle();
-    await vi.advanceTimersByTimeAsync(60);
-  }
-}
-
-/** A tab with somebody signed in, at an address. */
-async function open({
-  server = new FakeServer(),
-  path = '/room/general',
-  storage = new MemoryStorage(),
-  tabStorage = new MemoryStorage(),
-  channels = new FakeChannels(),
-  signedIn = true,
-} = {}) {
-  if (signedIn && storage.getItem('melangerie.session') === null) {
-    storage.setItem('melangerie.session', JSON.stringify({ token: server.token, user: user('Ada') }));
-  }
-  const platform = new FakePlatform({ path, storage, tabStorage, channels });
-  server.serve(platform);
-  const app = new App(platform);
-  apps.push(app);
-  app.start();
-  await idle();
-  app.timeline.atBottom = true;
-  const shown = () =>
-    app.timeline.items.flatMap((item) => {
-      if (item.kind === 'message') return [item.message.content];
-      return item.kind === 'pending' ? [`${item.pending.content} (${item.pending.state})`] : [];
-    });
-  return { server, platform, app, storage, tabStorage, channels, shown };
-}
+import { closeTabs, idle, openTab as open } from '../testing/tab';
 
 beforeEach(() => {
   vi.useFakeTimers();
   vi.setSystemTime(1_800_000_000_000);
 });
 afterEach(() => {
-  for (const app of apps.splice(0)) app.stop();
+  closeTabs();
   vi.useRealTimers();
 });
 

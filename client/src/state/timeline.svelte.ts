@@ -3,7 +3,7 @@
 import { mentions } from '../text/content';
 import { startOfNextDay } from '../text/time';
 import { errorText, type Api } from '../wire/api';
-import type { Message } from '../wire/protocol';
+import { LIMITS, type Message } from '../wire/protocol';
 import { editedAmong, isEdit } from './edits';
 import { buildItems, type TimelineItem } from './items';
 import type { Mark } from './marks';
@@ -291,6 +291,24 @@ export class Timeline {
     const followed = !this.detached;
     this.flush();
     if (followed) await this.loadNewer();
+    await this.#renew(room);
+  }
+
+  /** Edits of what is shown may lie in a hole: asks for the newest texts. Should that fail, they come with the pages of the hole. */
+  async #renew(room: RoomView): Promise<void> {
+    if (this.#window.length === 0) return;
+    const turn = this.#turn;
+    const last = this.#window.last;
+    try {
+      for (let after = this.#window.first - 1; after < last; after += LIMITS.pageSize) {
+        const { messages } = await this.#api.history(room.name, { after, limit: LIMITS.pageSize });
+        if (turn !== this.#turn) return;
+        this.#window.renew(messages);
+      }
+    } catch {
+      return;
+    }
+    this.#rebuild();
   }
 
   /** Whether what arrived since reaches back to `seq`, without a hole. */

@@ -68,6 +68,14 @@ export class MessageWindow {
     }
   }
 
+  /** Takes over what a page tells of messages that are here already: their texts may have been replaced since. */
+  renew(page: readonly Message[]): void {
+    for (const message of page) {
+      const known = this.at(message.seq);
+      if (known && (message.edited ?? 0) > (known.edited ?? 0)) this.#messages[message.seq - this.first] = message;
+    }
+  }
+
   /** Drops the oldest down to the bound. */
   dropOldest(): void {
     if (this.#messages.length > WINDOW_KEPT) this.#messages = this.#messages.slice(-WINDOW_KEPT);
