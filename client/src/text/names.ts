@@ -23,7 +23,9 @@ export function avatarColour(name: string): number {
   for (const character of foldName(name)) {
     hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0;
   }
-  return (hash % AVATAR_COLOURS) + 1;
+  // FNV's low bits alone are uneven over short names; this mixes the high ones in.
+  hash = Math.imul(hash ^ (hash >>> 16), 0x7feb352d) >>> 0;
+  return ((hash ^ (hash >>> 15)) >>> 0) % AVATAR_COLOURS + 1;
 }
 
 /** Two names mean the same account or room: case does not matter. */

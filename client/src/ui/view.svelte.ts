@@ -2,7 +2,7 @@
  * What is open on the screen: the pane beside the room, the dialog, the short notices. Owns only that; whatever
  * outlives the page or concerns the server is the state's.
  */
-import { getContext, setContext } from 'svelte';
+import { getContext, setContext, tick } from 'svelte';
 import { MediaQuery } from 'svelte/reactivity';
 
 export type Pane = 'members' | 'search';
@@ -59,6 +59,13 @@ export class View {
     clearTimeout(this.#timer);
     this.notice = notice;
     this.#timer = setTimeout(() => (this.notice = ''), NOTICE_MS);
+  }
+
+  /** Closes a dialog that led to a room: what one types next is for that room. */
+  async closeAndWrite(): Promise<void> {
+    this.close();
+    await tick();
+    this.focusComposer();
   }
 
   /** Puts the focus where one writes; never brings up a keyboard on the screen. */

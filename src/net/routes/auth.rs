@@ -155,7 +155,7 @@ pub(super) fn password(call: &Call<'_>, claims: &Claims) -> Answered {
         attempt.failed(Instant::now());
         return Err(Error::new(
             Code::Forbidden,
-            "The old password is wrong. Type it again.",
+            "The current password is wrong. Type it again.",
         ));
     }
     attempt.succeeded();
