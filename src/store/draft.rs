@@ -328,6 +328,23 @@ impl Draft {
         self.record(room).kind = kind;
     }
 
+    /// Which texts were replaced: by messages that are there, and by none that is lost.
+    fn complete_replaced(&mut self) {
+        for (id, room) in (0..).zip(&mut self.rooms) {
+            let Some(log) = self.logs.get(&LogId::Room(RoomId(id))) else {
+                continue;
+            };
+            let replaced = &mut room.record.replaced;
+            replaced.retain(|_, by| log.has(*by));
+            for (&by, json) in &log.lines {
+                if let Some(original) = replaces(json) {
+                    let newest = replaced.entry(original).or_insert(by);
+                    *newest = by.max(*newest);
+                }
+            }
+        }
+    }
+
     /// Makes everything whole: members that exist, read positions within bounds, `general` with everybody in it, a line
     /// in every place.
     pub fn complete(&mut self) -> Vec<(LogId, Vec<(Seq, Seq)>)> {
@@ -349,6 +366,7 @@ impl Draft {
         names
             .iter()
             .for_each(|name| self.ensure_member(general, name, last));
+        self.complete_replaced();
         let rooms: Vec<String> = self
             .rooms
             .iter()
@@ -367,6 +385,14 @@ impl Draft {
         }
         lost
     }
+}
+
+/// The earlier message whose text a message replaces.
+fn replaces(json: &[u8]) -> Option<Seq> {
+    // Few do, and a room may have many lines.
+    memchr::memmem::find(json, br#","replaces":"#)?;
+    let message: Message = serde_json::from_slice(json).ok()?;
+    message.replaces
 }
 
 /// What stands in the place of a lost line.

@@ -343,6 +343,35 @@ fn an_account_that_is_lost_gets_a_password_and_a_room_keeps_its_people() {
 }
 
 #[test]
+fn texts_stay_replaced_by_what_is_not_lost() {
+    let disk = MemoryDisk::default();
+    let mut hub = Hub::start(open_disk(Box::new(disk.clone()), small(), 1).unwrap());
+    hub.push_and_wait(&joined(&hub.state, "Eva"));
+    for (content, replaces) in [("frist", None), ("first", Some(2)), ("First", Some(2))] {
+        let mut event = hub.message("general", "Eva", content, None);
+        if let Event::Message(message) = &mut event {
+            message.replaces = replaces;
+        }
+        hub.push_and_wait(&event);
+    }
+    hub.journal.close().unwrap();
+    let file = "rooms/000000/000000001.jsonl";
+    for (name, text, by) in [
+        (snapshot::FILE, r#""name":"general""#, 4),
+        (file, "frist", 4),
+        (file, r#""content":"first"#, 4),
+        (file, "First", 3),
+    ] {
+        let disk = damage(&disk, name, text);
+        repair(&disk);
+        let state = open_disk(Box::new(disk), small(), 1).unwrap().state;
+        let general = state.room(state.find_room("general").unwrap());
+        let replaced: Vec<_> = general.replaced.iter().collect();
+        assert_eq!(replaced, [(&2, &by)], "{text}");
+    }
+}
+
+#[test]
 fn a_repair_that_is_interrupted_is_done_again() {
     let damaged = damage(&directory(), "rooms/000001/000000001.jsonl", "folded 1");
     let damaged = damage(&damaged, "journal-000002.jsonl", "young 1");
