@@ -137,12 +137,12 @@ fn whenever_the_power_goes_all_that_was_acked_is_found() {
             },
         ),
         true => (
-            8,
-            400,
+            2,
+            300,
             Effort {
-                every_byte: 256,
-                between: 8,
-                combinations: 64,
+                every_byte: 200,
+                between: 6,
+                combinations: 32,
             },
         ),
     };
