@@ -1,0 +1,61 @@
+//! `cargo bench --bench speed [-- ROW...]`: how fast the built server is, beside what it is to reach.
+//!
+//! Every row starts the server in a directory of its own, on this machine's disk, and loads it from this process. Server
+//! and load share the machine. Without a ROW all are measured; `list` names them.
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+mod deliveries;
+#[path = "../load/mod.rs"]
+mod load;
+
+use load::Table;
+use std::path::Path;
+
+/// How often each row is measured.
+const RUNS: usize = 5;
+
+/// Measures and adds its figures to the table.
+type Row = fn(&mut Table);
+
+const ROWS: [(&str, Row); 5] = [
+    ("deliveries-1000", |table| {
+        deliveries::one_room(table, 1_000, 2_000_000.0)
+    }),
+    ("deliveries-100", |table| {
+        deliveries::one_room(table, 100, 1_600_000.0)
+    }),
+    ("deliveries-5000", |table| {
+        deliveries::one_room(table, 5_000, 1_600_000.0)
+    }),
+    ("acked", deliveries::acked),
+    ("latency", deliveries::latency),
+];
+
+fn main() {
+    // Data belongs on the disk that is measured, and /tmp may be memory.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::create_dir_all(target).expect("the target directory can be written");
+    tempfile::env::override_temp_dir(target).expect("nobody asked for it before");
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with("--"))
+        .collect();
+    if wanted.iter().any(|name| name == "list") {
+        return ROWS.iter().for_each(|(name, _)| println!("{name}"));
+    }
+    let unknown = wanted
+        .iter()
+        .find(|name| ROWS.iter().all(|(known, _)| known != name));
+    if let Some(name) = unknown {
+        eprintln!("There is no row {name}; -- list names them.");
+        std::process::exit(2);
+    }
+    let mut table = Table::begin("Speed, the median of 5 runs");
+    for (name, row) in ROWS {
+        if wanted.is_empty() || wanted.iter().any(|w| w == name) {
+            row(&mut table);
+        }
+    }
+    println!("\n{} rows missed their target.", table.missed());
+}
