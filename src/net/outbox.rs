@@ -8,10 +8,13 @@
 //! 4. While a connection catches up with what it missed, what is pushed waits for that to end, and only its bytes
 //!    count.
 //! 5. One answer that is larger than half the bound may wait uncounted; whoever asked for it gets it at its own pace.
+//! 6. Answers that wait in all outboxes together are bounded: see [`answers`].
 //!
 //! Where the system can send without blocking, the fan-out sends straight into the socket, and a writer thread
-//! exists only while the connection is behind. Elsewhere each connection has one as long as it lives.
+//! exists only while the connection is behind; while there is none to be had, whoever pushes sends what waits, and one
+//! thread looks after all of them. Elsewhere each connection has a writer as long as it lives.
 
+mod answers;
 mod places;
 mod queue;
 
@@ -19,8 +22,9 @@ use super::{is_timeout, lock};
 use crate::hub::Receiver;
 use crate::limits;
 use crate::protocol::Frame;
+use answers::Answers;
 use places::{Place, Writers};
-use queue::{Cost, FRAME_BYTES_LEAST, Missed, Phase, Queue};
+use queue::{Cost, FRAME_BYTES_LEAST, Missed, Origin, Phase, Queue};
 use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -61,8 +65,11 @@ pub struct Outboxes {
     backlog_bytes: usize,
     /// A peer that takes nothing of what it missed for so long is cut, whatever it sends meanwhile.
     pub(super) patience: Duration,
-    most_writers: usize,
+    pub(super) most_writers: usize,
+    /// A test makes it so large that no thread can be had.
+    pub(super) stack_bytes: usize,
     writers: Mutex<Writers>,
+    answers: Answers,
 }
 
 impl Outboxes {
@@ -72,12 +79,16 @@ impl Outboxes {
     }
 
     /// What a waiting frame of which `left` bytes are unsent counts for: bytes, or a large answer.
-    fn cost(&self, frame: &Frame, left: usize) -> Cost {
-        match self.is_large(frame) {
-            true => Cost { bytes: 0, large: 1 },
-            false => Cost {
-                bytes: left.max(FRAME_BYTES_LEAST),
-                large: 0,
+    fn cost(&self, frame: &Frame, left: usize, origin: Origin) -> Cost {
+        let large = self.is_large(frame);
+        let bytes = left.max(FRAME_BYTES_LEAST);
+        Cost {
+            bytes: if large { 0 } else { bytes },
+            large: usize::from(large),
+            own: match origin {
+                // It holds its memory until it is sent as a whole.
+                Origin::Own => frame.bytes().len().max(FRAME_BYTES_LEAST),
+                Origin::Shared => 0,
             },
         }
     }
@@ -95,8 +106,16 @@ impl Outboxes {
             backlog_bytes,
             patience: limits::SILENT_PEER,
             most_writers,
+            stack_bytes: limits::CONNECTION_STACK_BYTES,
             writers: Mutex::default(),
+            answers: Answers::new(limits::WAITING_ANSWERS_BYTES),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_waiting_answers(mut self, bytes: usize) -> Outboxes {
+        self.answers = Answers::new(bytes);
+        self
     }
 }
 
@@ -129,7 +148,9 @@ impl Outbox {
                 frames: VecDeque::new(),
                 sent: 0,
                 cost: Cost::default(),
+                reported: 0,
                 writing: false,
+                called: false,
                 in_hand: false,
                 missed: None,
                 progress: Instant::now(),
@@ -141,8 +162,9 @@ impl Outbox {
         }))
     }
 
+    /// A frame of this connection alone.
     pub fn send(&self, frame: &Frame) {
-        self.push(std::slice::from_ref(frame), frame.bytes());
+        self.push_from(std::slice::from_ref(frame), frame.bytes(), Origin::Own);
     }
 
     /// An answer to a question of this connection, of any size. Only for the connection's own thread: blocks while an
@@ -244,12 +266,20 @@ impl Outbox {
     }
 
     fn catch_up_slowly(&self, missed: Missed) {
-        lock(&self.queue).missed = Some(missed);
-        if Place::take(&self.shared).is_some_and(|place| self.start_writer(place)) {
+        {
+            let mut queue = lock(&self.queue);
+            queue.missed = Some(missed);
+            (queue.writing, queue.called) = (false, true);
+        }
+        if Place::take_for_catch_up(&self.shared).is_some_and(|place| self.start_writer(place)) {
             return;
         }
         // Without a thread this one does it; the peer's own frames wait meanwhile.
-        let missed = lock(&self.queue).missed.take();
+        let missed = {
+            let mut queue = lock(&self.queue);
+            (queue.writing, queue.called) = (true, false);
+            queue.missed.take()
+        };
         if let Some(missed) = missed {
             self.write_missed(missed);
         }
@@ -318,7 +348,12 @@ impl Outbox {
         }
         queue.phase = Phase::Closing;
         self.closing.store(true, Ordering::Release);
-        self.push_locked(queue, std::slice::from_ref(close), close.bytes());
+        self.push_locked(
+            queue,
+            std::slice::from_ref(close),
+            close.bytes(),
+            Origin::Own,
+        );
     }
 
     /// Shuts the socket and drops everything; whoever reads from it sees its end.
@@ -335,6 +370,7 @@ impl Outbox {
         queue.frames = VecDeque::new();
         queue.missed = None;
         queue.cost = Cost::default();
+        queue.report(&self.shared.answers);
         self.closing.store(true, Ordering::Release);
         // A socket that is gone already needs no shutting.
         let _ = self.stream.shutdown(Shutdown::Both);
@@ -360,23 +396,79 @@ impl Outbox {
     }
 
     /// Sends at once where nothing waits; what is left joins the queue.
-    fn push_locked(&self, mut queue: MutexGuard<'_, Queue>, frames: &[Frame], joined: &[u8]) {
+    fn push_locked(
+        &self,
+        mut queue: MutexGuard<'_, Queue>,
+        frames: &[Frame],
+        joined: &[u8],
+        origin: Origin,
+    ) {
         let mut sent = 0;
-        let free = queue.phase != Phase::CatchingUp && queue.frames.is_empty() && !queue.writing;
-        if free && self.shared.direct {
-            match self.send_now(joined) {
-                Ok(count) if count == joined.len() => return self.finish_if_closing(&queue),
-                Ok(count) => sent = count,
-                Err(_) => return self.cut_locked(&mut queue),
+        if self.is_ours(&queue) {
+            if !self.send_waiting(&mut queue) {
+                return self.cut_locked(&mut queue);
+            }
+            if queue.frames.is_empty() {
+                match self.send_now(joined) {
+                    Ok(count) if count == joined.len() => return self.finish_if_closing(&queue),
+                    Ok(count) => sent = count,
+                    Err(_) => return self.cut_locked(&mut queue),
+                }
             }
         }
-        queue.append(frames, sent, &self.shared);
-        if queue.cost.bytes > self.shared.backlog_bytes || queue.cost.large > 1 {
+        queue.append(frames, sent, origin, &self.shared);
+        queue.report(&self.shared.answers);
+        if queue.cost.bytes > self.shared.backlog_bytes
+            || queue.cost.large > 1
+            || self.shared.answers.are_too_many(queue.cost.own)
+        {
             return self.cut_locked(&mut queue);
         }
         if queue.phase != Phase::CatchingUp {
             self.wake_writer(queue);
         }
+    }
+
+    /// Whether nobody else writes to the socket, so that who has the lock may, without waiting.
+    fn is_ours(&self, queue: &Queue) -> bool {
+        let free = !queue.writing && queue.missed.is_none() && queue.phase != Phase::CatchingUp;
+        free && self.shared.direct
+    }
+
+    /// Sends what the socket takes of what waits for a thread. False where it failed or the oldest became too old.
+    fn send_waiting(&self, queue: &mut Queue) -> bool {
+        let waited = !queue.frames.is_empty();
+        while let Some(waiting) = queue.frames.front() {
+            let bytes = &waiting.frame.bytes()[queue.sent..];
+            let Ok(sent) = self.send_now(bytes) else {
+                return false;
+            };
+            if sent < bytes.len() {
+                let since = waiting.since;
+                queue.advance(sent, &self.shared);
+                return since.elapsed() <= limits::BACKLOG_AGE;
+            }
+            queue.advance(sent, &self.shared);
+        }
+        if waited {
+            queue.report(&self.shared.answers);
+            self.written.notify_all();
+        }
+        true
+    }
+
+    /// For whoever looks after those that wait for a thread; false where this one waits no more.
+    fn is_still_waiting(&self) -> bool {
+        let mut queue = lock(&self.queue);
+        if self.is_ours(&queue) {
+            if !self.send_waiting(&mut queue) {
+                self.cut_locked(&mut queue);
+            } else if queue.frames.is_empty() {
+                self.finish_if_closing(&queue);
+            }
+        }
+        queue.called = !queue.frames.is_empty() && !queue.writing;
+        queue.called
     }
 
     /// Behind a close frame comes nothing: the peer is told so.
@@ -398,11 +490,18 @@ impl Outbox {
             self.filled.notify_all();
             return;
         }
-        queue.writing = true;
+        if std::mem::replace(&mut queue.called, true) {
+            return;
+        }
         drop(queue);
-        let place = Place::take_or_wait(&self.shared, &self.this);
-        if place.is_some_and(|place| !self.start_writer(place)) {
-            self.cut();
+        let started = Place::take(&self.shared).is_some_and(|place| self.start_writer(place));
+        if started {
+            return;
+        }
+        match self.shared.direct {
+            true => places::wait_for_one(&self.shared, &self.this),
+            // Nobody can send without a thread.
+            false => self.cut(),
         }
     }
 
@@ -413,13 +512,25 @@ impl Outbox {
         };
         let thread = std::thread::Builder::new()
             .name("writer".into())
-            .stack_size(limits::CONNECTION_STACK_BYTES);
+            .stack_size(self.shared.stack_bytes);
         thread.spawn(move || place.write(outbox)).is_ok()
+    }
+
+    /// False where somebody else has done meanwhile what a writer was called for.
+    fn begin_writing(&self) -> bool {
+        let mut queue = lock(&self.queue);
+        let needed = queue.called && !queue.writing;
+        queue.called = false;
+        queue.writing |= needed;
+        needed
     }
 
     /// Writes what was missed and what waits. Ends when nothing does (where the fan-out can send by itself) or the
     /// connection ends.
     fn drain(&self) {
+        if !self.begin_writing() {
+            return;
+        }
         let mut batch = Vec::new();
         loop {
             match self.next_work(&mut batch) {
@@ -430,6 +541,7 @@ impl Outbox {
                     }
                     let mut queue = lock(&self.queue);
                     queue.cost.subtract(cost);
+                    queue.report(&self.shared.answers);
                 }
                 Work::None => return,
             }
@@ -453,7 +565,7 @@ impl Outbox {
                 Phase::Cut => return Work::None,
                 Phase::CatchingUp => {}
                 Phase::Live | Phase::Closing => {
-                    if let Some(&(_, oldest)) = queue.frames.front() {
+                    if let Some(oldest) = queue.frames.front().map(|waiting| waiting.since) {
                         queue.in_hand = true;
                         let cost = queue.take_into(batch, &self.shared);
                         return Work::Batch { oldest, cost };
@@ -491,12 +603,26 @@ impl Outbox {
     }
 }
 
-impl Receiver for Outbox {
-    fn push(&self, frames: &[Frame], joined: &[u8]) {
+impl Outbox {
+    fn push_from(&self, frames: &[Frame], joined: &[u8], origin: Origin) {
         let queue = lock(&self.queue);
         if matches!(queue.phase, Phase::CatchingUp | Phase::Live) {
-            self.push_locked(queue, frames, joined);
+            self.push_locked(queue, frames, joined, origin);
         }
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let mut queue = lock(&self.queue);
+        queue.cost = Cost::default();
+        queue.report(&self.shared.answers);
+    }
+}
+
+impl Receiver for Outbox {
+    fn push(&self, frames: &[Frame], joined: &[u8]) {
+        self.push_from(frames, joined, Origin::Shared);
     }
 
     fn close(&self, code: u16, reason: &str) {

@@ -16,13 +16,106 @@ fn pair(writer_threads: bool) -> (Arc<Outbox>, TcpStream) {
 }
 
 fn pair_of(shared: Outboxes) -> (Arc<Outbox>, TcpStream) {
+    another_pair(&Arc::new(shared))
+}
+
+fn another_pair(shared: &Arc<Outboxes>) -> (Arc<Outbox>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (stream, _) = listener.accept().unwrap();
-    (
-        Outbox::new(Arc::new(stream), Arc::new(shared)).unwrap(),
-        peer,
-    )
+    let outbox = Outbox::new(Arc::new(stream), shared.clone()).unwrap();
+    (outbox, peer)
+}
+
+/// More than the system's buffers hold, and less than a backlog of [`WIDE`].
+const MUCH: usize = 32 * MIB;
+const WIDE: usize = 64 * MIB;
+const MIB: usize = 1024 * 1024;
+
+/// Has so much wait for a peer that reads nothing yet.
+fn fall_behind(outbox: &Outbox) {
+    let frame = Frame::raw(&[7; 64 * 1024]);
+    for _ in 0..MUCH / frame.bytes().len() {
+        push(outbox, std::slice::from_ref(&frame));
+    }
+}
+
+#[test]
+fn a_thread_that_is_held_holds_up_nobody_else() {
+    let mut shared = Outboxes::new(false, WIDE);
+    shared.most_writers = 1;
+    let shared = Arc::new(shared);
+    let (held, _peer) = another_pair(&shared);
+    fall_behind(&held);
+    let (outbox, mut peer) = another_pair(&shared);
+    fall_behind(&outbox);
+    let mut bytes = vec![0; MUCH];
+    peer.read_exact(&mut bytes).unwrap();
+    assert!(bytes.iter().all(|&byte| byte == 7));
+    outbox.close(1000, "");
+    bytes.clear();
+    peer.read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes, [0x88, 2, 0x03, 0xe8]);
+    assert!(!held.is_closing(), "its end was not waited for");
+}
+
+#[test]
+fn without_any_thread_what_waits_goes_with_what_comes() {
+    let mut shared = Outboxes::new(false, WIDE);
+    // No system maps a stack of this size.
+    shared.stack_bytes = usize::MAX >> 2;
+    let (outbox, mut peer) = pair_of(shared);
+    fall_behind(&outbox);
+    assert!(!outbox.is_closing(), "behind is not lost");
+    peer.set_nonblocking(true).unwrap();
+    let (mut read, mut pings) = (0, 0);
+    let mut buffer = vec![0; MIB];
+    while read < MUCH + pings * 2 || pings == 0 {
+        match peer.read(&mut buffer) {
+            Ok(count) => read += count,
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+                outbox.send(&Frame::ping());
+                pings += 1;
+            }
+        }
+    }
+    assert_eq!(read, MUCH + pings * 2);
+}
+
+#[test]
+fn answers_that_nobody_reads_are_bounded_over_all_connections() {
+    const MOST: usize = 64 * MIB;
+    let shared = Outboxes::new(false, 4 * MIB).with_waiting_answers(MOST);
+    let shared = Arc::new(shared);
+    let page = Frame::raw(&vec![7; 8 * MIB]);
+    let greedy: Vec<_> = (0..32).map(|_| another_pair(&shared)).collect();
+    for (outbox, _) in &greedy {
+        outbox.answer(&page);
+    }
+    let holding = greedy.iter().filter(|(outbox, _)| !outbox.is_closing());
+    let holding = holding.count();
+    assert!(holding >= 7, "within the bound there is room: {holding}");
+    assert!(holding * page.bytes().len() <= 2 * MOST, "{holding} hold");
+    // Who has little waiting keeps it; who reads has all of a page.
+    let (modest, mut peer) = another_pair(&shared);
+    let reader = std::thread::spawn(move || {
+        let mut bytes = vec![0; 8 * MIB + 2];
+        peer.read_exact(&mut bytes).unwrap();
+        bytes
+    });
+    modest.send(&Frame::ping());
+    modest.answer(&Frame::raw(&vec![7; MIB]));
+    assert!(!modest.is_closing());
+    for _ in 0..7 {
+        modest.wait_until_sent(Duration::from_secs(60));
+        modest.answer(&Frame::raw(&vec![7; MIB]));
+    }
+    assert!(reader.join().unwrap()[2..].iter().all(|&byte| byte == 7));
+    drop(greedy);
+    let (again, _peer) = another_pair(&shared);
+    again.answer(&page);
+    assert!(!again.is_closing(), "what was cut is counted no more");
 }
 
 fn both_ways(test: impl Fn(Arc<Outbox>, TcpStream)) {

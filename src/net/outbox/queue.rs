@@ -2,7 +2,7 @@
 //!
 //! Owns the order of frames and their cost. Never touches the socket; the outbox's lock is around it.
 
-use super::{Outboxes, Source, WRITE_BYTES};
+use super::{Answers, Outboxes, Source, WRITE_BYTES};
 use crate::protocol::Frame;
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -18,18 +18,38 @@ pub(super) struct Cost {
     pub(super) bytes: usize,
     /// Large answers.
     pub(super) large: usize,
+    /// What waits for this connection alone, large or not, and is held by nobody else.
+    pub(super) own: usize,
+}
+
+/// Whose a frame is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// An answer of the connection's own thread.
+    Own,
+    /// From the fan-out, which gives the same bytes to all who hear them.
+    Shared,
+}
+
+/// A frame in the queue.
+pub(super) struct Waiting {
+    pub(super) frame: Frame,
+    pub(super) since: Instant,
+    pub(super) origin: Origin,
 }
 
 impl Cost {
     pub(super) fn add(&mut self, other: Cost) {
         self.bytes += other.bytes;
         self.large += other.large;
+        self.own += other.own;
     }
 
     pub(super) fn subtract(&mut self, other: Cost) {
         // Cut or closed meanwhile, nothing counts any more.
         self.bytes = self.bytes.saturating_sub(other.bytes);
         self.large = self.large.saturating_sub(other.large);
+        self.own = self.own.saturating_sub(other.own);
     }
 }
 
@@ -46,13 +66,17 @@ pub(super) enum Phase {
 
 pub(super) struct Queue {
     pub(super) phase: Phase,
-    pub(super) frames: VecDeque<(Frame, Instant)>,
+    pub(super) frames: VecDeque<Waiting>,
     /// Of the first frame, so much has been sent.
     pub(super) sent: usize,
     /// What waits counts for this, that included which a writer has in hand.
     pub(super) cost: Cost,
+    /// What of it is counted among the answers of all outboxes.
+    pub(super) reported: usize,
     /// A writer thread has the socket.
     pub(super) writing: bool,
+    /// One was called for: it is about to begin, or there is none to be had yet.
+    pub(super) called: bool,
     /// It is writing something now.
     pub(super) in_hand: bool,
     /// What was missed, while nobody is writing it.
@@ -69,7 +93,13 @@ pub(super) struct Missed {
 
 impl Queue {
     /// Frames of which the first `sent` bytes, all together, are sent already.
-    pub(super) fn append(&mut self, frames: &[Frame], mut sent: usize, shared: &Outboxes) {
+    pub(super) fn append(
+        &mut self,
+        frames: &[Frame],
+        mut sent: usize,
+        origin: Origin,
+        shared: &Outboxes,
+    ) {
         let now = Instant::now();
         for frame in frames {
             let length = frame.bytes().len();
@@ -81,21 +111,51 @@ impl Queue {
                 // Something was sent only where nothing waited, so this is the first in the queue.
                 self.sent = sent;
             }
-            self.cost.add(shared.cost(frame, length - sent));
+            self.cost.add(shared.cost(frame, length - sent, origin));
             sent = 0;
-            self.frames.push_back((frame.clone(), now));
+            self.frames.push_back(Waiting {
+                frame: frame.clone(),
+                since: now,
+                origin,
+            });
+        }
+    }
+
+    /// So much more of the first frame has been sent.
+    pub(super) fn advance(&mut self, sent: usize, shared: &Outboxes) {
+        let Some(first) = self.frames.front() else {
+            return;
+        };
+        let (length, origin) = (first.frame.bytes().len(), first.origin);
+        let before = shared.cost(&first.frame, length - self.sent, origin);
+        self.sent += sent;
+        self.cost.subtract(before);
+        if self.sent == length {
+            self.sent = 0;
+            self.frames.pop_front();
+            return;
+        }
+        let left = shared.cost(&first.frame, length - self.sent, origin);
+        self.cost.add(left);
+    }
+
+    /// Tells what changed of this connection's own.
+    pub(super) fn report(&mut self, answers: &Answers) {
+        if self.reported != self.cost.own {
+            answers.change(self.reported, self.cost.own);
+            self.reported = self.cost.own;
         }
     }
 
     /// Answers what the taken frames cost.
     pub(super) fn take_into(&mut self, batch: &mut Vec<u8>, shared: &Outboxes) -> Cost {
         let mut taken = Cost::default();
-        while let Some((frame, _)) = self.frames.front() {
+        while let Some(Waiting { frame, origin, .. }) = self.frames.front() {
             let bytes = &frame.bytes()[self.sent..];
             if !batch.is_empty() && batch.len() + bytes.len() > WRITE_BYTES {
                 return taken;
             }
-            taken.add(shared.cost(frame, bytes.len()));
+            taken.add(shared.cost(frame, bytes.len(), *origin));
             batch.extend_from_slice(bytes);
             self.sent = 0;
             self.frames.pop_front();
@@ -110,6 +170,8 @@ impl Queue {
         }
         self.phase = Phase::Live;
         let now = Instant::now();
-        self.frames.iter_mut().for_each(|(_, since)| *since = now);
+        self.frames
+            .iter_mut()
+            .for_each(|waiting| waiting.since = now);
     }
 }

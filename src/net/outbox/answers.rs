@@ -1,0 +1,67 @@
+//! What waits for single connections, in all outboxes together, bounded.
+//!
+//! A message waits once in memory, however many are behind; an answer is its connection's alone, and a page of history
+//! may have megabytes. Somebody with a thousand connections who asks on all of them and reads on none would hold
+//! gigabytes, each connection within its own bound. So while more waits than the bound for all, a connection may hold
+//! no more than its share of it; together they hold twice the bound at most, and the few who ask little keep what they
+//! have.
+//!
+//! Owns two counts. Locks nothing.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub(super) struct Answers {
+    most: usize,
+    /// Bytes of answers that wait.
+    waiting: AtomicUsize,
+    /// Connections for which some wait.
+    holders: AtomicUsize,
+}
+
+impl Answers {
+    pub(super) fn new(most: usize) -> Answers {
+        Answers {
+            most,
+            waiting: AtomicUsize::new(0),
+            holders: AtomicUsize::new(0),
+        }
+    }
+
+    /// For one connection, so much waited and so much does now.
+    pub(super) fn change(&self, before: usize, now: usize) {
+        // Wrapping: less is the complement added.
+        self.waiting
+            .fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        let holders = usize::from(now > 0).wrapping_sub(usize::from(before > 0));
+        self.holders.fetch_add(holders, Ordering::Relaxed);
+    }
+
+    /// Whether more waits than may, and more than its share for a connection with `own` bytes.
+    pub(super) fn are_too_many(&self, own: usize) -> bool {
+        let share = self.most / self.holders.load(Ordering::Relaxed).max(1);
+        self.waiting.load(Ordering::Relaxed) > self.most && own > share
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_the_bound_each_may_hold_its_share() {
+        let answers = Answers::new(100);
+        answers.change(0, 90);
+        assert!(!answers.are_too_many(90), "alone within the bound");
+        answers.change(0, 20);
+        assert!(answers.are_too_many(90), "half of it is the share");
+        assert!(!answers.are_too_many(20));
+        answers.change(90, 70);
+        assert!(!answers.are_too_many(70), "there is room again");
+        answers.change(70, 0);
+        answers.change(20, 101);
+        assert!(answers.are_too_many(101));
+        answers.change(101, 0);
+        assert_eq!(answers.waiting.into_inner(), 0);
+        assert_eq!(answers.holders.into_inner(), 0);
+    }
+}
