@@ -104,6 +104,13 @@ pub const JOINED_FRAMES: usize = 64;
 pub const JOINED_BYTES: usize = 128 * 1024;
 /// Threads kept free for our own and for what else the user runs.
 pub const SPARE_THREADS: usize = 64;
+/// Connections that step from the thread on which they arrived to the one on which they stay, and have two meanwhile: for
+/// microseconds, so a few suffice.
+pub const HANDOVERS: usize = 8;
+/// Threads that wait for a connection to arrive; beyond it they end.
+pub const IDLE_THREADS: usize = 16;
+/// A thread that has waited this long for a connection ends.
+pub const IDLE_THREAD: Duration = Duration::from_secs(10);
 
 // ---- people -------------------------------------------------------------------------------------
 
@@ -189,6 +196,11 @@ const _: () = {
         "one send is never a whole backlog"
     );
     assert!(WEBSOCKET_READ_BUFFER_BYTES < WEBSOCKET_MESSAGE_BYTES);
+    assert!(
+        HANDOVERS + IDLE_THREADS < SPARE_THREADS
+            && (HANDOVERS + IDLE_THREADS) * MAPS_PER_THREAD < SPARE_MAPS,
+        "what is spare has room for threads beyond one a connection"
+    );
     assert!(
         PRESENCE_DELAY.as_millis() < 1_000,
         "the contract promises a second"

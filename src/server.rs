@@ -9,6 +9,7 @@ use crate::limits;
 use crate::log::Log;
 use crate::net::listener::{Caps, Listener};
 use crate::net::outbox::Outboxes;
+use crate::net::threads::Threads;
 use crate::net::{self, Context, Throttles, capacity};
 use crate::protocol::Millis;
 use crate::store::{self, Options};
@@ -101,6 +102,7 @@ impl Server {
             hasher: Hasher::new(),
             throttles: Throttles::new(config.rate_limits, now),
             outboxes: Arc::new(Outboxes::new(config.writer_threads, config.backlog_bytes)),
+            threads: Threads::new(log.clone()),
             config,
             log: log.clone(),
             stopper: listener.stopper(),

@@ -1,4 +1,4 @@
-//! Accepts connections, lets those in for which there is room, and gives each a thread of its own.
+//! Accepts connections, lets those in for which there is room, and gives each a thread.
 //!
 //! Owns the listening socket and the answer to those who are not let in. Never reads a request, never blocks on a
 //! client, and no error ends it. Locks nothing itself.
@@ -7,7 +7,8 @@ pub use super::gate::{Caps, Gate, Place};
 
 use super::farewell::Farewell;
 use super::response::Answer;
-use crate::limits::{ACCEPT_BACKLOG, CONNECTION_STACK_BYTES};
+use super::threads::{Owner, Threads};
+use crate::limits::ACCEPT_BACKLOG;
 use crate::log::Log;
 use crate::protocol::{Code, Error};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -15,7 +16,6 @@ use std::io::{self, Write};
 use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket,
 };
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -96,14 +96,15 @@ impl Listener {
         }
     }
 
-    /// Accepts until stopped. `serve` runs on the connection's own thread; if it panics, that connection alone ends.
-    pub fn run<F>(&self, log: &Log, serve: F)
+    /// Accepts until stopped. `serve` runs on one of `threads`; if it panics, that connection alone ends.
+    pub fn run<F>(&self, threads: &Arc<Threads>, log: &Log, serve: F)
     where
         F: Fn(Accepted) + Send + Sync + 'static,
     {
         let mut doorway = Doorway {
             gate: &self.gate,
             log,
+            threads,
             serve: Arc::new(serve),
             farewell: Farewell::start(),
             spare: spare_descriptor(),
@@ -158,6 +159,7 @@ fn spare_descriptor() -> Option<UdpSocket> {
 struct Doorway<'a, F> {
     gate: &'a Arc<Gate>,
     log: &'a Log,
+    threads: &'a Arc<Threads>,
     serve: Arc<F>,
     farewell: Farewell,
     spare: Option<UdpSocket>,
@@ -182,12 +184,12 @@ where
             place,
         };
         let serve = Arc::clone(&self.serve);
-        let log = self.log.clone();
-        let spawned = thread::Builder::new()
-            .name("conn".to_owned())
-            .stack_size(CONNECTION_STACK_BYTES)
-            .spawn(move || guarded(&*serve, accepted, &log));
-        if spawned.is_err()
+        let owner = Owner {
+            stream: Arc::clone(&stream),
+            peer,
+        };
+        let started = self.threads.arrive(owner, move || serve(accepted));
+        if started.is_err()
             && let Some(stream) = Arc::into_inner(stream)
         {
             self.refuse(stream, peer, "no_thread");
@@ -251,22 +253,6 @@ where
         let _ = socket.set_nonblocking(false);
         self.spare = spare_descriptor();
         accepted.is_ok() && self.spare.is_some()
-    }
-}
-
-/// A connection's thread: a panic ends this connection, and what it said may be in the message, so only the fact is logged.
-fn guarded<F: Fn(Accepted)>(serve: &F, accepted: Accepted, log: &Log) {
-    let stream = Arc::clone(&accepted.stream);
-    let peer = accepted.peer;
-    if catch_unwind(AssertUnwindSafe(|| serve(accepted))).is_err() {
-        let _ = stream.shutdown(Shutdown::Both);
-        log.write(
-            "error",
-            &[
-                ("what", "connection_panicked"),
-                ("address", &peer.to_string()),
-            ],
-        );
     }
 }
 

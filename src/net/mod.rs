@@ -23,6 +23,7 @@ mod readings;
 pub mod request;
 pub mod response;
 pub mod routes;
+pub mod threads;
 mod transport;
 pub mod websocket;
 
@@ -35,7 +36,7 @@ use crate::limits::OPEN_REQUESTS_PER_MINUTE;
 use crate::log::Log;
 use crate::protocol::Error;
 use crate::store::Reader;
-use listener::{Accepted, Listener, Stopper};
+use listener::{Accepted, Listener, Place, Stopper};
 use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,6 +51,7 @@ pub struct Context {
     pub hasher: Hasher,
     pub throttles: Throttles,
     pub outboxes: Arc<outbox::Outboxes>,
+    pub threads: Arc<threads::Threads>,
     pub config: Config,
     pub log: Log,
     /// Ends the listener; while it stops, no connection is kept for another request.
@@ -110,16 +112,17 @@ pub struct Upgraded {
     pub peer: IpAddr,
     /// The token of the upgrade request, where it had one; it was good then.
     pub token: Option<Claims>,
+    pub place: Place,
 }
 
 /// Serves every connection that the listener lets in, until the listener is stopped.
 pub fn run(listener: &Listener, context: Arc<Context>) {
-    let log = context.log.clone();
-    listener.run(&log, move |accepted| serve(accepted, &context));
+    let (threads, log) = (context.threads.clone(), context.log.clone());
+    listener.run(&threads, &log, move |accepted| serve(accepted, &context));
 }
 
-/// One connection, on its own thread, from its first request to its end. Its place is taken until then.
-fn serve(accepted: Accepted, context: &Context) {
+/// One connection, from its first request to its end. Its place is taken until then.
+fn serve(accepted: Accepted, context: &Arc<Context>) {
     let Accepted {
         stream,
         peer,
@@ -131,10 +134,10 @@ fn serve(accepted: Accepted, context: &Context) {
             leftover,
             peer,
             token,
+            place,
         };
-        websocket::serve(upgraded, context);
+        websocket::serve(upgraded, context.clone());
     }
-    drop(place);
 }
 
 /// Locks whatever a panic left behind: the panic ended its own connection, and must end no other.

@@ -6,7 +6,9 @@
 use super::catch_up::CatchUp;
 use super::edits;
 use super::frame_check::{self, Checked};
+use super::listener::Place;
 use super::outbox::Outbox;
+use super::threads::Owner;
 use super::transport::Transport;
 use super::{Context, Upgraded, is_timeout, unix_seconds};
 use crate::auth::token::Claims;
@@ -37,8 +39,13 @@ const STOP_CHECK: Duration = Duration::from_millis(500);
 /// A socket's timeout may ring this much late: the system rounds long ones up.
 const TIMER_SLACK: Duration = Duration::from_secs(2);
 
-/// Serves the socket until it closes. The upgrade has been answered.
-pub fn serve(upgraded: Upgraded, context: &Context) {
+/// Serves the socket until it closes, on this thread while it arrives and on a fresh one from then on. The upgrade has
+/// been answered.
+pub fn serve(upgraded: Upgraded, context: Arc<Context>) {
+    let owner = Owner {
+        stream: upgraded.stream.clone(),
+        peer: upgraded.peer,
+    };
     let Ok(outbox) = Outbox::new(upgraded.stream.clone(), context.outboxes.clone()) else {
         return;
     };
@@ -47,18 +54,26 @@ pub fn serve(upgraded: Upgraded, context: &Context) {
         socket: frame_check::accept(transport, upgraded.leftover),
         outbox: outbox.clone(),
         peer: upgraded.peer,
-        context,
+        context: context.clone(),
         end: End {
-            outbox: outbox.clone(),
+            outbox,
+            place: upgraded.place,
         },
     };
-    let end = session.run(upgraded.token);
-    session.finish(end);
+    match session.arrive(upgraded.token) {
+        Ok(member) => context.threads.stay(owner, move || {
+            let ending = session.live(&member);
+            session.finish(ending);
+        }),
+        Err(ending) => session.finish(ending),
+    }
 }
 
 /// However the thread ends, the socket ends with it.
 struct End {
     outbox: Arc<Outbox>,
+    #[expect(dead_code, reason = "held for its Drop")]
+    place: Place,
 }
 
 impl Drop for End {
@@ -100,28 +115,25 @@ enum Ending {
 
 const STOPPING: Ending = Ending::Close(CLOSE_GOING_AWAY, "The server is stopping.");
 
-struct Session<'a> {
+struct Session {
     socket: WebSocket<Checked<Transport>>,
     outbox: Arc<Outbox>,
     peer: IpAddr,
-    context: &'a Context,
+    context: Arc<Context>,
     #[expect(dead_code, reason = "held for its Drop")]
     end: End,
 }
 
-impl Session<'_> {
-    fn run(&mut self, token: Option<Claims>) -> Ending {
+impl Session {
+    /// Lets the peer in: who it is, what it missed.
+    fn arrive(&mut self, token: Option<Claims>) -> Result<Member, Ending> {
         let greeting = match token {
-            Some(claims) => Ok(Greeting {
+            Some(claims) => Greeting {
                 claims,
                 since: None,
                 id: None,
-            }),
-            None => self.await_greeting(),
-        };
-        let greeting = match greeting {
-            Ok(greeting) => greeting,
-            Err(ending) => return ending,
+            },
+            None => self.await_greeting()?,
         };
         let hub = &self.context.hub;
         let present = Present {
@@ -130,17 +142,31 @@ impl Session<'_> {
         };
         let receiver: Arc<dyn Receiver> = self.outbox.clone();
         self.outbox.hold();
-        match hub.connect(
+        let attached = hub.connect(
             present.connection,
             &greeting.claims,
             greeting.since,
             receiver,
-        ) {
-            Ok(attached) => self.live(present.connection, attached, greeting.id),
+        );
+        match attached {
+            Ok(attached) => Ok(self.welcome(present, attached, greeting.id)),
             Err(error) => {
                 self.outbox.release();
-                self.refuse(&error, greeting.id.as_deref())
+                Err(self.refuse(&error, greeting.id.as_deref()))
             }
+        }
+    }
+
+    fn welcome(&self, present: Present, attached: Attached, id: Option<String>) -> Member {
+        let mut first = vec![attached.welcome];
+        first.extend(id.is_some().then(|| empty_ack(id.as_deref())));
+        let (reader, log) = (self.context.reader.clone(), self.context.log.clone());
+        self.outbox
+            .catch_up(Box::new(CatchUp::new(reader, log, first, attached.missed)));
+        Member {
+            present,
+            user: attached.user,
+            turns: Arc::default(),
         }
     }
 
@@ -222,17 +248,7 @@ impl Session<'_> {
 
     // ---- signed in ------------------------------------------------------------------------------
 
-    fn live(&mut self, connection: ConnectionId, attached: Attached, id: Option<String>) -> Ending {
-        let mut first = vec![attached.welcome];
-        first.extend(id.is_some().then(|| empty_ack(id.as_deref())));
-        let (reader, log) = (self.context.reader.clone(), self.context.log.clone());
-        self.outbox
-            .catch_up(Box::new(CatchUp::new(reader, log, first, attached.missed)));
-        let peer = Peer {
-            connection,
-            user: attached.user,
-            turns: Arc::default(),
-        };
+    fn live(&mut self, member: &Member) -> Ending {
         let mut wait = limits::PING_AFTER;
         self.transport().wait_for_each(wait);
         loop {
@@ -241,7 +257,7 @@ impl Session<'_> {
             }
             match self.socket.read() {
                 Ok(Message::Close(frame)) => return Ending::closed(frame),
-                Ok(message) => self.hear(&peer, message),
+                Ok(message) => self.hear(member, message),
                 Err(WsError::Io(error)) if is_timeout(&error) => {
                     let heard = self.transport().heard();
                     let alive = self
@@ -264,10 +280,10 @@ impl Session<'_> {
         }
     }
 
-    fn hear(&mut self, peer: &Peer, message: Message) {
+    fn hear(&mut self, member: &Member, message: Message) {
         match message {
-            Message::Text(text) => self.act(peer, text.as_bytes()),
-            Message::Binary(bytes) => self.act(peer, &bytes),
+            Message::Text(text) => self.act(member, text.as_bytes()),
+            Message::Binary(bytes) => self.act(member, &bytes),
             _ => self.answer_control(),
         }
     }
@@ -278,12 +294,12 @@ impl Session<'_> {
         let _ = self.socket.flush();
     }
 
-    fn act(&mut self, peer: &Peer, payload: &[u8]) {
+    fn act(&mut self, member: &Member, payload: &[u8]) {
         let frame = parse_client_frame(payload);
         let id = frame.id.clone();
         if let Err(error) = frame
             .action
-            .and_then(|action| self.carry_out(peer, frame.id, action))
+            .and_then(|action| self.carry_out(member, frame.id, action))
         {
             self.outbox.send(&error_frame(&error, id.as_deref()));
         }
@@ -291,13 +307,13 @@ impl Session<'_> {
 
     fn carry_out(
         &mut self,
-        peer: &Peer,
+        member: &Member,
         id: Option<String>,
         action: UserAction,
     ) -> Result<(), Error> {
         let looked_up = match &action {
-            UserAction::History(request) => return self.history(peer, request, id.as_deref()),
-            UserAction::ListUsers => return self.list_users(peer, id.as_deref()),
+            UserAction::History(request) => return self.history(member, request, id.as_deref()),
+            UserAction::ListUsers => return self.list_users(member, id.as_deref()),
             UserAction::Ping => {
                 if id.is_some() {
                     self.outbox.send(&empty_ack(id.as_deref()));
@@ -312,7 +328,7 @@ impl Session<'_> {
             }
             UserAction::Message(request) => {
                 request.check()?;
-                peer.look_up(&self.context.hub, request, id.as_deref())?
+                member.look_up(&self.context.hub, request, id.as_deref())?
             }
             UserAction::Report(issue) => {
                 check_report(issue)?;
@@ -321,15 +337,19 @@ impl Session<'_> {
             }
             _ => LookedUp::default(),
         };
-        self.context
-            .hub
-            .frame(peer.connection, peer.turns.take(), id, action, looked_up);
+        self.context.hub.frame(
+            member.present.connection,
+            member.turns.take(),
+            id,
+            action,
+            looked_up,
+        );
         Ok(())
     }
 
     fn history(
         &self,
-        peer: &Peer,
+        member: &Member,
         request: &HistoryRequest,
         id: Option<&str>,
     ) -> Result<(), Error> {
@@ -337,21 +357,21 @@ impl Session<'_> {
         let room = self
             .context
             .hub
-            .readable_on(peer.connection, &request.room)?;
+            .readable_on(member.present.connection, &request.room)?;
         let range = PageRange {
             before: request.before,
             after: request.after,
             limit,
         };
-        let _reading = self.context.readings.begin(&peer.user);
+        let _reading = self.context.readings.begin(&member.user);
         let page = edits::page(&self.context.reader, &room, &range)?;
         self.outbox.answer(&history_frame(&room.name, &page, id));
         Ok(())
     }
 
     /// Who asks for a list gets one, with an `id` or without.
-    fn list_users(&self, peer: &Peer, id: Option<&str>) -> Result<(), Error> {
-        let list = self.context.hub.users_on(peer.connection)?;
+    fn list_users(&self, member: &Member, id: Option<&str>) -> Result<(), Error> {
+        let list = self.context.hub.users_on(member.present.connection)?;
         let json = std::str::from_utf8(&list.json).expect("JSON is UTF-8");
         let users: &serde_json::value::RawValue = serde_json::from_str(json).expect("JSON is JSON");
         self.outbox.answer(&reply_frame("List", users, id));
@@ -393,13 +413,13 @@ impl Ending {
 }
 
 /// The peer of a connection that has signed in.
-struct Peer {
-    connection: ConnectionId,
+struct Member {
+    present: Present,
     user: String,
     turns: Arc<Turns>,
 }
 
-impl Peer {
+impl Member {
     /// Whether a message with this `id` is in the segments already. The room is looked up each time: after a failed
     /// write its name may stand for another log. Who is not in the room does not hear that its files are damaged.
     fn look_up(
@@ -413,7 +433,7 @@ impl Peer {
             Some(log) if id.is_some() || replaces.is_some() => {
                 let looked_up = hub.look_up(log, &self.user, id, replaces);
                 looked_up.or_else(|error| {
-                    hub.may_post_on(self.connection, room)?;
+                    hub.may_post_on(self.present.connection, room)?;
                     Err(error)
                 })
             }

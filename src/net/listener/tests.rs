@@ -16,7 +16,10 @@ fn start(
 ) -> (Arc<Listener>, thread::JoinHandle<()>) {
     let listener = Arc::new(Listener::bind("127.0.0.1:0".parse().unwrap(), caps).unwrap());
     let running = Arc::clone(&listener);
-    let handle = thread::spawn(move || running.run(&Log::discard(), serve));
+    let handle = thread::spawn(move || {
+        let log = Log::discard();
+        running.run(&Threads::new(log.clone()), &log, serve)
+    });
     (listener, handle)
 }
 
