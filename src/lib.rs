@@ -51,6 +51,10 @@
 //! line between what it catches up with (from the store) and what it hears live (from the fan-out): none is missing and
 //! none comes twice. While it catches up, what it hears live waits in its outbox.
 //!
+//! **Two threads in a life.** Arriving (a request, a token, the first frames) leaves 10 KiB in its thread: pages of stack,
+//! freed blocks that the allocator keeps for it. So connections arrive on threads that are kept for the next, and a
+//! WebSocket stays on a fresh one, which has never gone deep: 16 KiB for one that only listens, instead of 22.
+//!
 //! **Exactly once.** A message's `id` is looked up twice: in the segments by the sender's own thread, before the hub is
 //! asked, and among the ids that are younger than the segments by the hub.
 
