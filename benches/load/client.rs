@@ -4,7 +4,7 @@
 //! sockets; only half a frame is ever kept with a connection. What is sent when is `traffic`'s to say.
 
 use super::tally::{Place, Room, Tally};
-use super::wire::{self, Heard, Known};
+use super::wire::{self, Dialect, Heard, Known};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use std::io::{ErrorKind, Read, Write};
@@ -74,6 +74,7 @@ pub struct Reply {
 }
 
 pub struct Client {
+    pub(super) dialect: Dialect,
     poll: Poll,
     events: Events,
     pub connections: Vec<Connection>,
@@ -91,10 +92,15 @@ pub struct Client {
 
 impl Client {
     pub fn new() -> Client {
+        Client::speaking(Dialect::Melangerie)
+    }
+
+    pub fn speaking(dialect: Dialect) -> Client {
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).expect("random bytes");
         let random = u64::from_ne_bytes(seed) | 1;
         Client {
+            dialect,
             poll: Poll::new().expect("an epoll descriptor"),
             events: Events::with_capacity(1_024),
             connections: Vec::new(),
@@ -159,9 +165,9 @@ impl Client {
     /// Begins one connection; [`Client::turn`] goes on with it.
     pub fn begin(&mut self, address: SocketAddr, plan: &Plan) -> usize {
         let by_header = plan.by_header.then_some(plan.token.as_str());
-        let out = wire::upgrade(&address.to_string(), by_header);
+        let out = self.dialect.upgrade(&address.to_string(), by_header);
         let mut greeting = Vec::new();
-        if !plan.by_header {
+        if !plan.by_header && self.dialect == Dialect::Melangerie {
             let hello = self.hello(plan);
             let key = self.key();
             wire::push_masked(&mut greeting, &hello, key);
@@ -423,7 +429,7 @@ impl Client {
             0xa => return,
             other => panic!("a frame with opcode {other}"),
         }
-        match wire::hear(payload) {
+        match self.dialect.hear(payload) {
             Heard::Message { room, seq } => {
                 let rooms = &mut self.rooms;
                 let is_it = |place: &Place| rooms[place.room as usize].name == room;
@@ -448,6 +454,7 @@ impl Client {
                     seq: seq.unwrap_or(0),
                 });
             }
+            Heard::Answer(answer) => self.push(index, answer),
             Heard::Error(frame) => self.tally.error(frame),
             Heard::Known(known) => self.hear_known(index, known),
         }

@@ -6,11 +6,18 @@
 //!
 //! For Linux: it reads `/proc`.
 
-#![allow(dead_code, reason = "each bench uses its own part of the load client")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each bench uses its own part of the load client"
+)]
 
+pub mod archive;
+pub mod bare;
 pub mod client;
 pub mod office;
 pub mod process;
+pub mod stage;
 pub mod table;
 pub mod tally;
 pub mod traffic;
@@ -19,5 +26,3 @@ pub mod wire;
 pub use client::{Client, Plan};
 pub use office::Office;
 pub use process::Usage;
-pub use table::Table;
-pub use traffic::{Outcome, Paced, Saturation};

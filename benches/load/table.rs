@@ -41,7 +41,7 @@ impl Figure {
     pub fn median(&self) -> f64 {
         let mut sorted = self.runs.clone();
         sorted.sort_by(f64::total_cmp);
-        super::traffic::median(&sorted)
+        super::tally::percentile(&sorted, 0.5)
     }
 
     fn met(&self) -> &'static str {

@@ -4,7 +4,7 @@
 //! come, or when nothing comes any more; what is missing then is part of its result.
 
 use super::client::Client;
-use super::tally::percentile;
+use super::tally::Arrival;
 use std::time::{Duration, Instant};
 
 /// Deliveries that do not come within this never will.
@@ -166,7 +166,6 @@ impl Client {
 
     /// Another message by this sender, into its connection's buffer.
     fn write(&mut self, sender: usize) {
-        use std::io::Write;
         let traffic = &mut self.traffic;
         let Sender {
             connection, room, ..
@@ -174,12 +173,9 @@ impl Client {
         let mut frame = std::mem::take(&mut traffic.frame);
         frame.clear();
         let name = &self.rooms[room as usize].name;
-        frame.extend_from_slice(br#"{"action":"Message","data":{"room":""#);
-        frame.extend_from_slice(name);
-        frame.extend_from_slice(br#"","content":""#);
-        frame.extend_from_slice(traffic.content.as_bytes());
         let (run, number) = (self.run, traffic.sent.len());
-        write!(frame, r#""}},"id":"{run:08x}-{number}"}}"#).expect("a Vec takes all");
+        self.dialect
+            .push_message(&mut frame, name, &traffic.content, run, number);
         traffic.sent.push(Sent {
             at: Instant::now(),
             sender: sender as u32,
@@ -254,31 +250,34 @@ impl Client {
     /// Which message an arrival was is told by its ack, so this comes last.
     fn delivery_latencies(&mut self, before: &Before, outcome: &mut Outcome) {
         let sent = &self.traffic.sent[before.sent..];
-        let mut messages: Vec<(u64, Instant)> = sent
+        let messages = sent
             .iter()
             .filter_map(|sent| Some((sent.acked?.0, sent.at)))
             .collect();
-        messages.sort_unstable_by_key(|&(seq, _)| seq);
-        let mut last = vec![0.0f64; messages.len()];
-        for arrival in self.tally.arrivals.take().into_iter().flatten() {
-            let Ok(index) = messages.binary_search_by_key(&arrival.seq, |&(seq, _)| seq) else {
-                continue;
-            };
-            let latency = millis(arrival.at - messages[index].1);
-            outcome.delivery_ms.push(latency);
-            last[index] = last[index].max(latency);
-        }
-        outcome.delivery_ms.sort_by(f64::total_cmp);
-        last.sort_by(f64::total_cmp);
-        outcome.last_ms = last;
+        let arrivals = self.tally.arrivals.take().unwrap_or_default();
+        (outcome.delivery_ms, outcome.last_ms) = latencies(messages, &arrivals);
     }
+}
+
+/// In milliseconds and sorted: from a message's sending to each arrival, and to its last one. `messages` are those of
+/// one room, with their numbers.
+pub fn latencies(mut messages: Vec<(u64, Instant)>, arrivals: &[Arrival]) -> (Vec<f64>, Vec<f64>) {
+    messages.sort_unstable_by_key(|&(seq, _)| seq);
+    let mut each = Vec::with_capacity(arrivals.len());
+    let mut last = vec![0.0f64; messages.len()];
+    for arrival in arrivals {
+        let Ok(index) = messages.binary_search_by_key(&arrival.seq, |&(seq, _)| seq) else {
+            continue;
+        };
+        let latency = millis(arrival.at - messages[index].1);
+        each.push(latency);
+        last[index] = last[index].max(latency);
+    }
+    each.sort_by(f64::total_cmp);
+    last.sort_by(f64::total_cmp);
+    (each, last)
 }
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-/// The median of sorted values.
-pub fn median(sorted: &[f64]) -> f64 {
-    percentile(sorted, 0.5)
 }

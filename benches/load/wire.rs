@@ -37,6 +37,69 @@ fn push_frame(out: &mut Vec<u8>, first: u8, payload: &[u8], key: [u8; 4]) {
     }
 }
 
+/// What is spoken inside the frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// The contract, as docs/protocol.md has it.
+    Melangerie,
+    /// Engine.IO 4 and Socket.IO 5 over a WebSocket, an event `message` each way.
+    SocketIo,
+}
+
+impl Dialect {
+    /// The request for the upgrade. The key is any 16 bytes; what is made of it is the tests' to check.
+    pub fn upgrade(self, host: &str, token: Option<&str>) -> Vec<u8> {
+        let path = match self {
+            Dialect::Melangerie => "/chat/connect",
+            Dialect::SocketIo => "/socket.io/?EIO=4&transport=websocket",
+        };
+        let authorization = token.map_or(String::new(), |token| {
+            format!("Authorization: Bearer {token}\r\n")
+        });
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{authorization}\r\n"
+        )
+        .into_bytes()
+    }
+
+    /// Appends the message with this number. Neither name nor content holds anything that JSON escapes.
+    pub fn push_message(
+        self,
+        out: &mut Vec<u8>,
+        room: &[u8],
+        content: &str,
+        run: u32,
+        number: usize,
+    ) {
+        let begin = match self {
+            Dialect::Melangerie => r#"{"action":"Message","data":"#.to_owned(),
+            Dialect::SocketIo => format!(r#"42{number}["message","#),
+        };
+        let end = match self {
+            Dialect::Melangerie => format!(r#","id":"{run:08x}-{number}"}}"#),
+            Dialect::SocketIo => "]".to_owned(),
+        };
+        let parts = [
+            begin.as_bytes(),
+            br#"{"room":""#,
+            room,
+            br#"","content":""#,
+            content.as_bytes(),
+            br#""}"#,
+            end.as_bytes(),
+        ];
+        parts.iter().for_each(|part| out.extend_from_slice(part));
+    }
+
+    pub fn hear(self, payload: &[u8]) -> Heard<'_> {
+        match self {
+            Dialect::Melangerie => hear(payload),
+            Dialect::SocketIo => hear_socket_io(payload),
+        }
+    }
+}
+
 /// A frame's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -83,6 +146,8 @@ pub enum Heard<'a> {
         seq: Option<u64>,
     },
     Error(&'a [u8]),
+    /// What must be answered at once, with these bytes.
+    Answer(&'static [u8]),
     Known(Known),
 }
 
@@ -101,7 +166,7 @@ const ACK: &[u8] = br#"{"action":"Ack","data":"#;
 const ID: &[u8] = br#","id":""#;
 
 /// What a text frame is, by its first bytes (an `Ack` by its last ones too).
-pub fn hear(payload: &[u8]) -> Heard<'_> {
+fn hear(payload: &[u8]) -> Heard<'_> {
     if let Some(rest) = payload.strip_prefix(MESSAGE)
         && let Some((room, seq)) = room_and_seq(rest)
     {
@@ -194,14 +259,26 @@ pub fn beginning(payload: &[u8]) -> Option<Known> {
     }
 }
 
-/// The request for the upgrade. The key is any 16 bytes; what is made of it is the tests' to check.
-pub fn upgrade(host: &str, token: Option<&str>) -> Vec<u8> {
-    let authorization = token.map_or(String::new(), |token| {
-        format!("Authorization: Bearer {token}\r\n")
-    });
-    format!(
-        "GET /chat/connect HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{authorization}\r\n"
-    )
-    .into_bytes()
+/// <https://socket.io/docs/v4/engine-io-protocol/> and <https://socket.io/docs/v4/socket-io-protocol/>.
+fn hear_socket_io(payload: &[u8]) -> Heard<'_> {
+    if let Some(rest) = payload.strip_prefix(br#"42["message",{"room":""#)
+        && let Some((room, seq)) = room_and_seq(rest)
+    {
+        return Heard::Message { room, seq };
+    }
+    if let Some(rest) = payload.strip_prefix(b"43")
+        && let Some(open) = memchr::memchr(b'[', rest)
+        && let Some((_, seq)) = rest[open..]
+            .strip_prefix(br#"[{"room":""#)
+            .and_then(room_and_seq)
+    {
+        let id = &rest[..open];
+        return Heard::Ack { id, seq: Some(seq) };
+    }
+    match payload {
+        [b'0', ..] => Heard::Answer(b"40"),
+        [b'2'] => Heard::Answer(b"3"),
+        [b'4', b'0', ..] => Heard::Known(Known::Welcome),
+        _ => Heard::Error(payload),
+    }
 }

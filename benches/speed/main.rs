@@ -3,13 +3,16 @@
 //! Every row starts the server in a directory of its own, on this machine's disk, and loads it from this process. Server
 //! and load share the machine. Without a ROW all are measured; `list` names them.
 
+mod archive;
 #[path = "../../tests/common/mod.rs"]
 mod common;
+mod connections;
 mod deliveries;
+mod http;
 #[path = "../load/mod.rs"]
 mod load;
 
-use load::Table;
+use load::table::Table;
 use std::path::Path;
 
 /// How often each row is measured.
@@ -18,7 +21,7 @@ const RUNS: usize = 5;
 /// Measures and adds its figures to the table.
 type Row = fn(&mut Table);
 
-const ROWS: [(&str, Row); 5] = [
+const ROWS: [(&str, Row); 14] = [
     ("deliveries-1000", |table| {
         deliveries::one_room(table, 1_000, 2_000_000.0)
     }),
@@ -30,9 +33,27 @@ const ROWS: [(&str, Row); 5] = [
     }),
     ("acked", deliveries::acked),
     ("latency", deliveries::latency),
+    ("connect", connections::many),
+    ("connect-one", connections::many_of_one),
+    ("return", connections::everybody_returns),
+    ("start", archive::start_after_stop),
+    ("history", archive::history),
+    ("search", archive::search),
+    ("killed", archive::start_after_kill),
+    ("http", http::requests),
+    ("idle", archive::idle),
 ];
 
 fn main() {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some(load::bare::ARGUMENT) => return load::bare::run(),
+        Some(http::ARGUMENT) => {
+            let directory = arguments.next().expect("a directory with the bodies");
+            return http::run(Path::new(&directory));
+        }
+        _ => {}
+    }
     // Data belongs on the disk that is measured, and /tmp may be memory.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     std::fs::create_dir_all(target).expect("the target directory can be written");
@@ -57,5 +78,6 @@ fn main() {
             row(&mut table);
         }
     }
+    archive::tidy();
     println!("\n{} rows missed their target.", table.missed());
 }
