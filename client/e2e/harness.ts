@@ -56,13 +56,13 @@ export class TestServer {
     });
   }
 
-  /** Ends the process and waits for its end. */
-  async halt(): Promise<void> {
+  /** Ends the process, in good order or, with `SIGKILL`, at once; waits for its end. */
+  async halt(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     const child = this.#process;
     this.#process = null;
     if (!child || child.exitCode !== null) return;
     const ended = new Promise((done) => child.once('exit', done));
-    child.kill('SIGTERM');
+    child.kill(signal);
     await ended;
   }
 

@@ -1,9 +1,9 @@
 // Owns: the wiring of the state. Makes one object for each concern, hands every frame of the server to those that it
 // concerns, and connects or disconnects as the session goes. Never keeps chat of its own.
 import { getContext, setContext } from 'svelte';
-import { foldName } from '../text/names';
+import { foldName, sameName } from '../text/names';
 import { Api } from '../wire/api';
-import { type HelloData, type Message, type MessageAck, type ServerFrame, type User, type WelcomeData } from '../wire/protocol';
+import { type AddedData, type HelloData, type Message, type MessageAck, type ServerFrame, type User, type WelcomeData } from '../wire/protocol';
 import { Socket } from '../wire/socket';
 import { Connection } from './connection.svelte';
 import { Drafts } from './drafts.svelte';
@@ -65,14 +65,14 @@ export class App {
 
   constructor(platform: Platform) {
     this.platform = platform;
-    this.#api = new Api(platform.fetch);
+    this.#api = new Api(platform.fetch, platform.now);
     this.#socket = this.#makeSocket();
     this.session = new Session(platform, this.#api, {
       signedIn: (user, changed) => this.#signedIn(user, changed),
       expired: () => this.#socket.stop(),
       signedOut: () => this.#signedOut(),
     });
-    this.connection = new Connection(() => this.#socket.retryNow(), platform.now);
+    this.connection = new Connection(() => this.#socket.retryNow(), platform);
     this.preferences = new Preferences(platform);
     this.drafts = new Drafts(platform);
     this.editing = new Editing(platform);
@@ -85,6 +85,7 @@ export class App {
       outbox: () => this.outbox,
       read: (room, seq) => this.rooms.read(room, seq),
       remember: (place) => this.router.remember(place),
+      serverNow: () => platform.now() + this.#api.serverAhead,
     });
     this.router = new Router(platform, (place) => this.#routed(place));
     this.notices = new Notices(platform);
@@ -95,6 +96,7 @@ export class App {
   /** Reads what is stored, takes the address, and connects where somebody is signed in. Called once. */
   start(): void {
     this.session.start();
+    if (this.session.phase === 'signed-out') void this.#lookAround();
     this.#endEffects = $effect.root(() => {
       $effect(() => this.notices.show(this.rooms.unread, this.#placeName()));
     });
@@ -121,6 +123,7 @@ export class App {
       // A read position that stands already: the server answers and changes nothing.
       frame: (frame) => this.#received(frame),
       up: (up) => this.#linked(up),
+      ended: (code) => this.connection.ended(code),
       retryAt: (time) => this.connection.waiting(time),
       rejected: () => void this.session.rejected(this.#helloToken),
     });
@@ -181,6 +184,18 @@ export class App {
     this.outbox.unload();
     this.search.clear();
     this.reports.clear();
+    void this.#lookAround();
+  }
+
+  /** Nobody is signed in: who may make an account here, and which version of the server did this page come from? */
+  async #lookAround(): Promise<void> {
+    try {
+      const { version, registration } = await this.#api.health();
+      this.connection.told(version);
+      this.session.registration = registration;
+    } catch {
+      // Whoever tries to sign in learns what is wrong.
+    }
   }
 
   #linked(up: boolean): void {
@@ -205,7 +220,7 @@ export class App {
       case 'Room':
         return void this.rooms.told(frame.data);
       case 'Added':
-        return this.rooms.added(frame.data);
+        return this.#added(frame.data);
       case 'Left':
         this.people.stopped(frame.data.user, frame.data.room);
         return this.rooms.left(frame.data);
@@ -236,6 +251,18 @@ export class App {
   #messageCame(message: Message): void {
     this.people.stopped(message.sender, message.room);
     this.#show(this.rooms.receive(message), true);
+  }
+
+  #added(data: AddedData): void {
+    this.rooms.added(data);
+    const { room, adder, added } = data;
+    const me = this.session.name;
+    if (adder === undefined || sameName(adder, me) || !added.some((name) => sameName(name, me))) return;
+    const view = this.rooms.byName(room);
+    // A direct room speaks for itself with its first message.
+    if (!view || view.kind === 'direct') return;
+    this.notices.added = { room: view.label, by: adder };
+    if (this.preferences.sound) this.notices.sound();
   }
 
   #gapCame(room: RoomView | null): void {

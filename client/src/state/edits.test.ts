@@ -71,7 +71,7 @@ describe('the rule', () => {
     const window = new MessageWindow();
     window.reset([...messages(1, 4), original, edit(6)]);
     window.edit(window.messages);
-    const input = { early: [], pending: [], firstUnreadSeq: null, me: 'Ada', now: 0 };
+    const input = { early: [], pending: [], firstUnreadSeq: null, me: 'Ada', now: 0, serverAhead: 0 };
     const before = buildItems({ ...input, messages: window.messages });
     window.edit(window.messages);
     const after = buildItems({ ...input, messages: window.messages }, before);

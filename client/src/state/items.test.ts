@@ -11,7 +11,7 @@ function at(seq: number, time: number, more: Partial<Message> = {}): Message {
 }
 
 function input(stored: Message[], more: Partial<ItemsInput> = {}): ItemsInput {
-  return { messages: stored, early: [], pending: [], firstUnreadSeq: null, me: 'Ada', now: NOON, ...more };
+  return { messages: stored, early: [], pending: [], firstUnreadSeq: null, me: 'Ada', now: NOON, serverAhead: 0, ...more };
 }
 
 function pending(id: string, more: Partial<PendingMessage> = {}): PendingMessage {

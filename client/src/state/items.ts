@@ -18,7 +18,7 @@ export type TimelineItem =
   /** Not acknowledged yet. */
   | { kind: 'pending'; key: string; pending: PendingMessage; first: boolean };
 
-/** Messages of one author that are this close to the first of their group stand under one name, in ms. */
+/** Messages of one author that are this close to the first of their group stand under one name, in ms; before it, too, where the server's clock went back. */
 export const GROUP_MS = 5 * 60 * 1000;
 
 /** What the rows are made of. */
@@ -31,8 +31,10 @@ export interface ItemsInput {
   pending: readonly PendingMessage[];
   firstUnreadSeq: number | null;
   me: string;
-  /** ms, this machine's clock. */
+  /** ms, the server's clock: it is what the messages' times are told by. */
   now: number;
+  /** How far the server's clock is ahead of this machine's, in ms. */
+  serverAhead: number;
 }
 
 /** Who speaks, since when: what decides whether the next row continues a group. */
@@ -53,6 +55,8 @@ class Builder {
   #dayTo = 0;
   readonly #keys = new Set<string>();
   #group: Group | null = null;
+  /** The time of the last stored message; 0 where there is none. */
+  #last = 0;
 
   constructor(input: ItemsInput, previous: readonly TimelineItem[]) {
     this.#input = input;
@@ -66,6 +70,7 @@ class Builder {
 
   message(message: Message): void {
     if (isEdit(message)) return;
+    this.#last = message.timestamp;
     this.#separateDay(message.timestamp);
     if (message.seq === this.#input.firstUnreadSeq) {
       this.#push({ kind: 'new', key: 'new' });
@@ -93,14 +98,17 @@ class Builder {
 
   pending(): void {
     for (const pending of this.#pendingById.values()) {
-      this.#separateDay(pending.created);
-      const first = this.#begins(this.#input.me, pending.created);
+      // By the server's clock, which will tell its time, and after what is stored, as it will be.
+      const time = Math.max(pending.created + this.#input.serverAhead, this.#last);
+      this.#separateDay(time);
+      const first = this.#begins(this.#input.me, time);
       this.#push({ kind: 'pending', key: `id:${pending.id}`, pending, first });
     }
   }
 
+  /** Where the server's clock went back over midnight by no more than clocks are corrected by, the day goes on. */
   #separateDay(time: number): void {
-    if (time >= this.#dayFrom && time < this.#dayTo) return;
+    if (time >= this.#dayFrom - GROUP_MS && time < this.#dayTo) return;
     this.#dayFrom = startOfDay(time);
     this.#dayTo = startOfNextDay(time);
     this.#group = null;
@@ -109,7 +117,7 @@ class Builder {
 
   #begins(sender: string, time: number): boolean {
     const group = this.#group;
-    if (group && sameName(group.sender, sender) && time - group.since < GROUP_MS) return false;
+    if (group && sameName(group.sender, sender) && Math.abs(time - group.since) < GROUP_MS) return false;
     this.#group = { sender, since: time };
     return true;
   }

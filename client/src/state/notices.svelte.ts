@@ -1,4 +1,4 @@
-// Owns: the page's title, the badge on its icon and the sound. Never decides what is unread.
+// Owns: the page's title, the badge on its icon, the sound, and what is to be told once. Never decides what is unread.
 import type { Platform } from './platform';
 
 /** At most one sound in this many ms: a burst is one event to the ear. */
@@ -16,6 +16,9 @@ export function titleFor(unread: number, place: string | null): string {
 export class Notices {
   /** The page's title as it stands, for example `(3) #general · Melangerie`. */
   title: string = $state(APP_NAME);
+
+  /** Somebody has just added the user to a room; a new object each time. */
+  added: { room: string; by: string } | null = $state.raw(null);
 
   readonly #platform: Platform;
   #audio: AudioContext | null = null;
@@ -42,7 +45,7 @@ export class Notices {
 
   /** Plays the sound unless it was played a moment ago. */
   sound(): void {
-    const now = this.#platform.now();
+    const now = this.#platform.monotonic();
     if (now - this.#lastSound < SOUND_PAUSE_MS) return;
     this.#lastSound = now;
     this.playSound();

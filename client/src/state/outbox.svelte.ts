@@ -56,10 +56,22 @@ function isPending(value: unknown): value is PendingMessage {
   );
 }
 
+/** One queue of several, by the times of writing; each keeps its own order, whatever the clock did meanwhile. */
+function interleave(queues: readonly PendingMessage[][]): PendingMessage[] {
+  const left = queues.filter((queue) => queue.length > 0).map((queue) => [...queue]);
+  const all: PendingMessage[] = [];
+  while (left.length > 0) {
+    const earliest = left.reduce((first, queue) => ((queue[0]?.created ?? 0) < (first[0]?.created ?? 0) ? queue : first));
+    all.push(...earliest.splice(0, 1));
+    if (earliest.length === 0) left.splice(left.indexOf(earliest), 1);
+  }
+  return all;
+}
+
 export class Outbox {
   /** Everything unsent, oldest first. */
   messages: PendingMessage[] = $state.raw([]);
-  /** Until when the server asked us to wait (ms, this machine's clock); null while it does not. */
+  /** Until when the server asked us to wait (ms, the platform's `monotonic`); null while it does not. */
   waitingUntil: number | null = $state(null);
 
   readonly #platform: Platform;
@@ -222,7 +234,7 @@ export class Outbox {
   }
 
   #wait(ms: number): void {
-    this.waitingUntil = this.#platform.now() + ms;
+    this.waitingUntil = this.#platform.monotonic() + ms;
     this.#waitTimer = setTimeout(() => {
       this.#stopWaiting();
       void this.#pump();
@@ -257,9 +269,9 @@ export class Outbox {
       return tab !== this.#tab.id && !living.has(tab);
     });
     const known = new Set(this.messages.map(({ id }) => id));
-    const adopted = orphans.flatMap((key) => this.#stored(key)).filter(({ id }) => !known.has(id));
-    if (adopted.length > 0) {
-      this.#set([...adopted, ...this.messages].sort((a, b) => a.created - b.created));
+    const adopted = orphans.map((key) => this.#stored(key).filter(({ id }) => !known.has(id)));
+    if (adopted.some((queue) => queue.length > 0)) {
+      this.#set(interleave([...adopted, this.messages]));
       void this.#pump();
     }
     // Only after they are stored under this tab's key.

@@ -15,6 +15,7 @@ export const TYPING_SENT_MS = 3_000;
 interface Typist {
   room: string;
   user: string;
+  /** By the platform's `monotonic`. */
   until: number;
 }
 
@@ -74,7 +75,7 @@ export class People {
 
   /** The interface tells that the user types; at most one frame in 3 s leaves. */
   typing(room: string): void {
-    const now = this.#platform.now();
+    const now = this.#platform.monotonic();
     if (sameName(this.#lastSent.room, room) && now - this.#lastSent.at < TYPING_SENT_MS) return;
     this.#lastSent = { room, at: now };
     this.#sendTyping(room);
@@ -114,7 +115,7 @@ export class People {
   /** Somebody types. */
   typed({ room, user }: TypingData): void {
     const others = this.#typists.filter((typist) => !(sameName(typist.room, room) && sameName(typist.user, user)));
-    this.#typists = [...others, { room, user, until: this.#platform.now() + TYPING_SHOWN_MS }];
+    this.#typists = [...others, { room, user, until: this.#platform.monotonic() + TYPING_SHOWN_MS }];
     this.#scheduleExpiry();
   }
 
@@ -165,11 +166,11 @@ export class People {
     this.#typingTimer = setTimeout(
       () => {
         this.#typingTimer = null;
-        const now = this.#platform.now();
+        const now = this.#platform.monotonic();
         this.#typists = this.#typists.filter(({ until }) => until > now);
         this.#scheduleExpiry();
       },
-      Math.max(0, first - this.#platform.now()),
+      Math.max(0, first - this.#platform.monotonic()),
     );
   }
 }

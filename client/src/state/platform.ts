@@ -1,5 +1,6 @@
 // Owns: the one list of what the state takes from the browser, so that tests can put something else in its place.
 // Never decides anything.
+import { watchForWaking } from './wake';
 
 /** What the state uses of `Storage`. */
 export type KeyValueStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem' | 'key' | 'length'>;
@@ -32,14 +33,20 @@ export interface Platform {
   /** Of this tab alone; survives its reload. */
   tabStorage: KeyValueStorage;
   openChannel: (name: string) => Channel | null;
-  /** Source of `online`, `offline`, `storage`, `popstate`, `pagehide`, `focus`, `blur` and `visibilitychange`. */
+  /**
+   * Source of `online`, `offline`, `storage`, `popstate`, `pagehide`, `focus`, `blur` and `visibilitychange`; and of `wake`:
+   * the page goes on after it stood still.
+   */
   events: EventTarget;
   addressBar: AddressBar;
   /** Whether somebody is looking at this page now. */
   attended: () => boolean;
   /** Whether the page is not in a background tab. */
   visible: () => boolean;
+  /** Milliseconds since the Unix epoch, by this machine's clock: for what a person reads. It goes back and jumps when somebody sets it. */
   now: () => number;
+  /** Milliseconds since some moment; never goes back: for spans. It may stand still while the machine sleeps. */
+  monotonic: () => number;
   /** From 0 up to, not including, 1. */
   random: () => number;
   /** The document's own element; null in tests without one. */
@@ -83,13 +90,20 @@ function usable(storage: () => Storage): KeyValueStorage {
   }
 }
 
-/** Events of the window and of the document under one roof: `visibilitychange` is the document's. */
+const now = () => Date.now();
+const monotonic = () => performance.now();
+
+/** Events of the window and of the document under one roof: `visibilitychange` and `resume` are the document's. */
 function pageEvents(): EventTarget {
   const events = new EventTarget();
+  const woke = () => events.dispatchEvent(new Event('wake'));
   document.addEventListener('visibilitychange', () => events.dispatchEvent(new Event('visibilitychange')));
+  document.addEventListener('resume', woke);
   for (const name of ['online', 'offline', 'popstate', 'pagehide', 'focus', 'blur']) {
     window.addEventListener(name, () => events.dispatchEvent(new Event(name)));
   }
+  // In the background late timers are the rule, and coming to the front tells of itself.
+  watchForWaking({ now, monotonic }, () => document.visibilityState === 'visible' && woke());
   window.addEventListener('storage', ({ key, newValue }) => {
     events.dispatchEvent(Object.assign(new Event('storage'), { key, newValue }));
   });
@@ -115,7 +129,8 @@ export function browserPlatform(): Platform {
     },
     attended: () => document.visibilityState === 'visible' && document.hasFocus(),
     visible: () => document.visibilityState === 'visible',
-    now: () => Date.now(),
+    now,
+    monotonic,
     random: () => Math.random(),
     document,
   };

@@ -2,7 +2,7 @@
 // socket and never touches drafts or unsent messages.
 import { foldName } from '../text/names';
 import { ApiError, type Api } from '../wire/api';
-import type { SignedIn, User } from '../wire/protocol';
+import type { Registration, SignedIn, User } from '../wire/protocol';
 import type { Platform } from './platform';
 import { KEYS, readJson, writeJson } from './storage';
 
@@ -55,6 +55,8 @@ function isSignedIn(value: unknown): value is SignedIn {
 
 export class Session {
   phase: Phase = $state('loading');
+  /** Who may make an account, as the server told last; told while nobody is signed in. */
+  registration: Registration = $state('open');
   /** Null in the phases `loading` and `signed-out`. */
   user: User | null = $state.raw(null);
   /** The name of the user, or ''. */
@@ -84,6 +86,7 @@ export class Session {
     const stored = readJson(this.#platform.storage, KEYS.session);
     if (isSignedIn(stored)) this.#adopt(stored);
     else this.phase = 'signed-out';
+    void this.#renewWhenDue();
     this.#renewalTimer = setInterval(() => void this.#renewWhenDue(), RENEWAL_CHECK_MS);
   }
 
@@ -168,7 +171,8 @@ export class Session {
 
   async #renewWhenDue(): Promise<void> {
     const { token } = this.#api;
-    if (this.phase !== 'signed-in' || token === null || !renewalDue(token, this.#platform.now())) return;
+    // By the server's clock as soon as it is known: this machine's may be years off, and would have every token look old.
+    if (this.phase !== 'signed-in' || token === null || !renewalDue(token, this.#platform.now() + this.#api.serverAhead)) return;
     try {
       const renewed = await this.#api.renew();
       // Somebody may have signed out, or in again, while the answer was under way.
@@ -191,7 +195,6 @@ export class Session {
     this.user = user;
     this.phase = 'signed-in';
     this.#handlers.signedIn(user, changed);
-    void this.#renewWhenDue();
   }
 
   #leave(): void {

@@ -11,7 +11,7 @@ const HALF_GONE = token(NOW - MONTH / 2, NOW + MONTH / 2);
 
 function setUp(storage = new MemoryStorage()) {
   const platform = new FakePlatform({ storage });
-  const api = new Api(platform.fetch);
+  const api = new Api(platform.fetch, platform.now);
   const told: string[] = [];
   const session = new Session(platform, api, {
     signedIn: ({ name }, changed) => told.push(`in ${name}${changed ? ' new' : ''}`),
@@ -162,7 +162,7 @@ describe('Session', () => {
       const next = token(NOW + 1, NOW + MONTH);
       let answer: (response: Response) => void = () => {};
       platform.fetch = (() => new Promise((resolve) => (answer = resolve))) as typeof fetch;
-      const held = new Api((...args) => platform.fetch(...args));
+      const held = new Api((...args) => platform.fetch(...args), platform.now);
       api.changePassword = held.changePassword.bind(held);
       const changing = session.changePassword('old', 'new');
       const refused = refusedFirst ? session.rejected(FRESH) : null;

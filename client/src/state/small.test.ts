@@ -137,7 +137,7 @@ describe('Search', () => {
       expect([path, query.get('q'), query.get('room'), query.get('limit')]).toEqual(['/chat/search', 'a&b', 'night shift', '50']);
       return json({ messages: messages(1, 2), more: false, complete: false, searched_back_to: 77 });
     };
-    const search = new Search(new Api(platform.fetch));
+    const search = new Search(new Api(platform.fetch, platform.now));
     await search.query('a&b', 'night shift');
     expect(search).toMatchObject({ state: 'done', searchedBackTo: 77, more: false });
     expect(search.results).toHaveLength(2);
@@ -157,7 +157,7 @@ describe('Search', () => {
   });
 
   it('says why it failed', async () => {
-    const search = new Search(new Api(new FakePlatform().fetch));
+    const search = new Search(new Api(new FakePlatform().fetch, Date.now));
     await search.query('x');
     expect(search.state).toBe('failed');
     expect(search.error).toMatch(/server does not answer/);
@@ -175,7 +175,7 @@ describe('Reports', () => {
       const page = fitting.slice(-Number(query.get('limit')));
       return json({ messages: page, more: page.length < fitting.length });
     };
-    const reports = new Reports(new Api(platform.fetch));
+    const reports = new Reports(new Api(platform.fetch, platform.now));
     await reports.load();
     expect([reports.items[0]?.seq, reports.items.at(-1)?.seq, reports.more]).toEqual([70, 21, true]);
     await reports.loadMore();

@@ -37,6 +37,8 @@ export interface TimelineSurroundings {
   read: (room: RoomView, seq: number) => void;
   /** Where the view stands, for back and forward. */
   remember: (place: Place | null) => void;
+  /** The server's clock as far as it is known, in ms since the Unix epoch. */
+  serverNow: () => number;
 }
 
 /** Messages of a page of older or newer history. */
@@ -83,7 +85,7 @@ export class Timeline {
   #retry: (() => Promise<void>) | null = null;
   #incoming: Message[] = [];
   #stepTimer: ReturnType<typeof setTimeout> | null = null;
-  #lastStep = 0;
+  #lastStep = -Infinity;
   #dayTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(platform: Platform, api: Pick<Api, 'history'>, around: TimelineSurroundings) {
@@ -91,6 +93,8 @@ export class Timeline {
     this.#api = api;
     this.#around = around;
     for (const name of ['focus', 'visibilitychange']) platform.events.addEventListener(name, () => this.attend());
+    // A machine that sleeps holds the timer back, which is to end the day.
+    for (const name of ['wake', 'visibilitychange']) platform.events.addEventListener(name, () => this.#room && this.#newDay());
   }
 
   /** Messages of others that one has not seen yet: for `Jump to latest`. */
@@ -226,7 +230,7 @@ export class Timeline {
   receive(room: RoomView, messages: readonly Message[]): void {
     if (room !== this.#room || messages.length === 0) return;
     this.#incoming.push(...messages);
-    const wait = this.#lastStep + STEP_MS - this.#platform.now();
+    const wait = this.#lastStep + STEP_MS - this.#platform.monotonic();
     if (wait <= 0) this.flush();
     else this.#stepTimer ??= setTimeout(() => this.flush(), wait);
   }
@@ -239,7 +243,7 @@ export class Timeline {
     const incoming = this.#incoming;
     this.#incoming = [];
     if (!room || this.loading) return;
-    this.#lastStep = this.#platform.now();
+    this.#lastStep = this.#platform.monotonic();
     const following = this.#atBottom && !this.detached;
     for (const message of incoming) this.#noteNew(room, message, following);
     if (following || !this.#window.full) this.#window.append(incoming);
@@ -448,7 +452,8 @@ export class Timeline {
         pending: atEnd ? pending : pending.filter(isEdit),
         firstUnreadSeq: this.firstUnreadSeq,
         me: this.#around.me(),
-        now: this.#platform.now(),
+        now: this.#around.serverNow(),
+        serverAhead: this.#around.serverNow() - this.#platform.now(),
       },
       this.items,
     );
@@ -475,13 +480,15 @@ export class Timeline {
     this.#stepTimer = null;
   }
 
-  /** `Today` is `Yesterday` after midnight. */
   #scheduleDay(): void {
     if (this.#dayTimer !== null) clearTimeout(this.#dayTimer);
-    const now = this.#platform.now();
-    this.#dayTimer = setTimeout(() => {
-      this.#rebuild();
-      this.#scheduleDay();
-    }, startOfNextDay(now) - now + 1000);
+    const now = this.#around.serverNow();
+    this.#dayTimer = setTimeout(() => this.#newDay(), startOfNextDay(now) - now + 1000);
+  }
+
+  /** `Today` is `Yesterday` after midnight. */
+  #newDay(): void {
+    if (!this.loading) this.#rebuild();
+    this.#scheduleDay();
   }
 }

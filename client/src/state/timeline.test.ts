@@ -31,6 +31,7 @@ function setUp({ last = 0, read = last, seen = read }: { last?: number; read?: n
     outbox: () => ({ pendingIn: () => pending }),
     read: (into, seq) => void into.readTo(seq),
     remember: () => {},
+    serverNow: () => Date.now(),
   });
   /** The server stores and sends messages. */
   const arrive = (to: number, more: Partial<Message> = {}) => {

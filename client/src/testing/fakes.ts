@@ -144,6 +144,7 @@ export class FakePlatform implements Platform {
   attended = (): boolean => this.isAttended;
   visible = (): boolean => this.isVisible;
   now = (): number => Date.now();
+  monotonic = (): number => performance.now();
   random = (): number => 0.5;
 
   /** The newest socket. */

@@ -1,5 +1,5 @@
 // Owns: HTTP to the server. Knows the token and the form of errors; never retries, never keeps state of the chat.
-import type { ErrorBody, Message, Page, ReportPage, Room, RoomKind, SearchPage, SignedIn, User } from './protocol';
+import type { ErrorBody, Health, Message, Page, ReportPage, Room, RoomKind, SearchPage, SignedIn, User } from './protocol';
 
 /** What the server (or the lack of one) answered. */
 export class ApiError extends Error {
@@ -72,11 +72,16 @@ export class Api {
   token: string | null = null;
   /** Told when the server refuses the token that was sent. */
   onRejected: (token: string) => void = () => {};
+  /** How far the server's clock is ahead of this machine's, in ms, to a second or two; 0 until an answer told. */
+  serverAhead = 0;
 
   readonly #fetch: typeof fetch;
+  readonly #now: () => number;
 
-  constructor(fetchImplementation: typeof fetch) {
+  /** `now`: this machine's clock, in ms since the Unix epoch. */
+  constructor(fetchImplementation: typeof fetch, now: () => number) {
     this.#fetch = fetchImplementation;
+    this.#now = now;
   }
 
   register(name: string, password: string): Promise<SignedIn> {
@@ -90,6 +95,10 @@ export class Api {
   async nameTaken(name: string): Promise<boolean> {
     const answer = await this.#json<{ exists: boolean }>('GET', `/auth/checkuser/${segments(name)}`, { anonymous: true });
     return answer.exists;
+  }
+
+  health(): Promise<Health> {
+    return this.#json('GET', '/health', { anonymous: true });
   }
 
   renew(): Promise<SignedIn> {
@@ -186,6 +195,8 @@ export class Api {
     } catch {
       throw new ApiError(0, 'network', 'The server does not answer. Check the network, then try again.');
     }
+    const date = Date.parse(response.headers.get('Date') ?? '');
+    if (!Number.isNaN(date)) this.serverAhead = date - this.#now();
     if (response.ok || response.status === 304) return response;
     if (response.status === 401 && token !== null) this.onRejected(token);
     throw await readError(response);

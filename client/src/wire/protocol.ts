@@ -95,6 +95,14 @@ export interface SignedIn {
   user: User;
 }
 
+/** Who may make an account now; `first`: nobody has one, and whoever makes it will be the admin. */
+export type Registration = 'first' | 'open' | 'closed';
+
+export interface Health {
+  version: string;
+  registration: Registration;
+}
+
 export interface WelcomeData {
   user: User;
   rooms: Room[];

@@ -2,7 +2,21 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakePlatform, room, settle, user } from '../testing/fakes';
 import { ApiError } from './api';
 import type { ServerFrame } from './protocol';
-import { ANSWER_MS, backoff, FIRST_WAIT_MS, GIVE_UP_MS, LAST_WAIT_MS, LinkLost, OPENING_MS, QUIET_HIDDEN_MS, QUIET_MS, Socket } from './socket';
+import {
+  ANSWER_MS,
+  backoff,
+  CLOSE_GOING_AWAY,
+  FIRST_WAIT_MS,
+  GIVE_UP_MS,
+  LAST_RESTART_WAIT_MS,
+  LAST_WAIT_MS,
+  LinkLost,
+  OPENING_MS,
+  QUIET_HIDDEN_MS,
+  QUIET_MS,
+  RESTART_MS,
+  Socket,
+} from './socket';
 
 const WELCOME: ServerFrame = {
   action: 'Welcome',
@@ -17,7 +31,8 @@ function setUp() {
     hello: () => ({ action: 'Hello', data: { token: 't' } }),
     frame: (frame) => frames.push(frame),
     up: (up) => told.push(up ? 'up' : 'down'),
-    retryAt: (time) => told.push(time === null ? 'trying' : `retry in ${time - Date.now()}`),
+    ended: (code) => told.push(`ended ${code}`),
+    retryAt: (time) => told.push(time === null ? 'trying' : `retry in ${time - performance.now()}`),
     rejected: () => told.push('rejected'),
   });
   return { platform, socket, told, frames };
@@ -166,6 +181,7 @@ describe('a dead link', () => {
       hello: () => ({ action: 'Hello', data: { token: 't' } }),
       frame: () => {},
       up: () => {},
+      ended: () => {},
       retryAt: () => {},
       rejected: () => {},
     });
@@ -185,6 +201,97 @@ describe('a dead link', () => {
       platform.socket.receive({ action: 'Presence', data: { online: [], offline: [] } });
     }
     expect(platform.socket.of('Ping')).toHaveLength(0);
+  });
+});
+
+describe('a server that stops', () => {
+  it('is said to, and is tried often for as long as a restart takes', () => {
+    const { platform, told } = connected();
+    platform.socket.end(CLOSE_GOING_AWAY);
+    expect(told).toContain(`ended ${CLOSE_GOING_AWAY}`);
+    const stopped = performance.now();
+    let longest = 0;
+    for (let before = stopped; performance.now() - stopped < RESTART_MS; before = performance.now()) {
+      vi.advanceTimersToNextTimer();
+      platform.socket.end();
+      longest = Math.max(longest, performance.now() - before);
+    }
+    expect(longest).toBeLessThanOrEqual(LAST_RESTART_WAIT_MS);
+    vi.advanceTimersToNextTimer();
+    platform.socket.end();
+    expect(told.at(-1)).toBe(`retry in ${LAST_WAIT_MS * 0.75}`);
+  });
+});
+
+describe('after a nap', () => {
+  const answer = (platform: FakePlatform) => {
+    platform.socket.answer = ({ id }) => id && platform.socket.receive({ action: 'Ack', data: {}, id });
+  };
+
+  it('a dead link is noticed within 5 s, and replaced at once', () => {
+    const { platform, told } = connected();
+    platform.tell('wake');
+    expect(platform.socket.of('Ping')).toHaveLength(1);
+    vi.advanceTimersByTime(ANSWER_MS);
+    expect(told.slice(-3)).toEqual(['ended 1006', 'down', `retry in ${FIRST_WAIT_MS * 0.75}`]);
+    vi.advanceTimersByTime(FIRST_WAIT_MS);
+    expect(platform.sockets).toHaveLength(2);
+    expect(ANSWER_MS + FIRST_WAIT_MS).toBeLessThan(5_000);
+  });
+
+  it('a link that stands is kept', () => {
+    const { platform, told } = connected();
+    answer(platform);
+    platform.tell('wake');
+    vi.advanceTimersByTime(60_000);
+    expect(told).not.toContain('down');
+    expect(platform.sockets).toHaveLength(1);
+  });
+
+  it('an answer that came meanwhile, and is not heard yet, is waited for', () => {
+    const { platform, told } = connected();
+    vi.advanceTimersByTime(QUIET_MS);
+    expect(platform.socket.of('Ping')).toHaveLength(1);
+    // The timer that looks for the answer runs before the answer itself does.
+    platform.monotonic = () => performance.now() + 300_000;
+    vi.advanceTimersByTime(ANSWER_MS);
+    expect(told).not.toContain('down');
+    expect(platform.socket.of('Ping')).toHaveLength(2);
+    answer(platform);
+    platform.socket.receive({ action: 'Ack', data: {}, id: 'r1' });
+    vi.advanceTimersByTime(60_000);
+    expect(told).not.toContain('down');
+    expect(platform.sockets).toHaveLength(1);
+  });
+
+  it('an attempt from before is given up, and a wait ends', () => {
+    const { platform, socket } = setUp();
+    socket.start();
+    platform.tell('wake');
+    expect(platform.sockets[0]?.closed).toBe(true);
+    expect(platform.sockets).toHaveLength(1);
+    platform.tell('wake');
+    expect(platform.sockets).toHaveLength(2);
+  });
+});
+
+describe('a clock that is set', () => {
+  it.each([-86_400_000, 86_400_000])('by %i ms changes neither questions nor waits', (step) => {
+    const { platform, told } = connected();
+    vi.advanceTimersByTime(QUIET_MS - 1);
+    vi.setSystemTime(Date.now() + step);
+    expect(platform.socket.of('Ping')).toHaveLength(0);
+    vi.advanceTimersByTime(1);
+    expect(platform.socket.of('Ping')).toHaveLength(1);
+    platform.socket.receive({ action: 'Ack', data: {}, id: 'r1' });
+    vi.setSystemTime(Date.now() - 2 * step);
+    vi.advanceTimersByTime(ANSWER_MS + 1);
+    expect(platform.socket.of('Ping')).toHaveLength(2);
+    vi.advanceTimersByTime(ANSWER_MS + GIVE_UP_MS);
+    expect(told.at(-1)).toBe(`retry in ${FIRST_WAIT_MS * 0.75}`);
+    vi.setSystemTime(Date.now() + step);
+    vi.advanceTimersByTime(FIRST_WAIT_MS);
+    expect(platform.sockets).toHaveLength(2);
   });
 });
 

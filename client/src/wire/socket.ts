@@ -11,7 +11,9 @@ export interface SocketHandlers {
   frame: (frame: ServerFrame) => void;
   /** The link stands, or does not (any more). */
   up: (up: boolean) => void;
-  /** The next attempt is due at this time (ms), or is under way (null). */
+  /** A link, or an attempt at one, ended with this close code (RFC 6455, section 7.4). Told before `up` and `retryAt`. */
+  ended: (code: number) => void;
+  /** The next attempt is due at this time (ms, `monotonic`), or is under way (null). */
   retryAt: (time: number | null) => void;
   /** The server refuses the token; the socket has stopped. */
   rejected: () => void;
@@ -21,10 +23,11 @@ export interface SocketHandlers {
 export interface SocketPlatform {
   openSocket: (url: string) => WebSocket;
   socketUrl: string;
-  /** Source of `online`, `offline` and `visibilitychange`. */
+  /** Source of `online`, `offline`, `visibilitychange` and `wake`. */
   events: EventTarget;
   visible: () => boolean;
-  now: () => number;
+  /** Milliseconds that never go back. */
+  monotonic: () => number;
   random: () => number;
 }
 
@@ -47,6 +50,8 @@ export const QUIET_HIDDEN_MS = 60_000;
 export const ANSWER_MS = 2_000;
 /** ... and is given up after this much more, for a new one. */
 export const GIVE_UP_MS = 5_000;
+/** An answer that is looked for this much too late had no chance to be heard: the page stood still. */
+const LATE_MS = 1_000;
 /** An attempt that has not led to `Welcome` by then is given up. */
 export const OPENING_MS = 10_000;
 /** Waits between attempts double from the first to the last. */
@@ -55,14 +60,21 @@ export const LAST_WAIT_MS = 15_000;
 /** A link that stood this long was a good one: the waits begin anew. */
 const STABLE_MS = 10_000;
 
+/** A server that said that it stops is commonly back within this time ... */
+export const RESTART_MS = 30_000;
+/** ... during which the waits grow to this at most: people wait for it. */
+export const LAST_RESTART_WAIT_MS = 2_000;
+
 /** Close codes of the server: the token is not good (any more). */
 const CLOSE_UNAUTHORIZED = 4401;
+/** RFC 6455, section 7.4.1: going away. The server stops. */
+export const CLOSE_GOING_AWAY = 1001;
 /** RFC 6455, section 7.4.1: abnormal closure, never sent. */
 const CLOSE_ABNORMAL = 1006;
 
-/** The wait before attempt number `attempt` (0, 1, 2 …), in ms: doubling, capped, the upper half random so that an office does not come back in step. */
-export function backoff(attempt: number, random: number): number {
-  const full = Math.min(LAST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(attempt, 10));
+/** The wait before attempt number `attempt` (0, 1, 2 …), in ms: doubling up to `last`, the upper half random so that an office does not come back in step. */
+export function backoff(attempt: number, random: number, last = LAST_WAIT_MS): number {
+  const full = Math.min(last, FIRST_WAIT_MS * 2 ** Math.min(attempt, 10));
   return full / 2 + (full / 2) * random;
 }
 
@@ -85,6 +97,8 @@ export class Socket {
   #attempt = 0;
   #upSince = 0;
   #lastHeard = 0;
+  /** When the server said last that it stops. */
+  #stoppedAt = -Infinity;
   /** Frames received on this link; tells whether anything came since a question. */
   #framesHeard = 0;
   #references = 0;
@@ -97,6 +111,7 @@ export class Socket {
     platform.events.addEventListener('online', () => this.#stirred());
     platform.events.addEventListener('offline', () => this.#stirred());
     platform.events.addEventListener('visibilitychange', () => platform.visible() && this.#stirred());
+    platform.events.addEventListener('wake', () => this.#woke());
   }
 
   /** The link stands and frames can be sent. */
@@ -171,7 +186,7 @@ export class Socket {
   }
 
   #heard(data: unknown): void {
-    this.#lastHeard = this.#platform.now();
+    this.#lastHeard = this.#platform.monotonic();
     this.#framesHeard++;
     let frame: ServerFrame;
     try {
@@ -203,7 +218,10 @@ export class Socket {
   }
 
   #lost(code: number): void {
-    const stood = this.#welcomed && this.#platform.now() - this.#upSince >= STABLE_MS;
+    const now = this.#platform.monotonic();
+    const stood = this.#welcomed && now - this.#upSince >= STABLE_MS;
+    if (code === CLOSE_GOING_AWAY) this.#stoppedAt = now;
+    this.#handlers.ended(code);
     this.#drop(code);
     if (code === CLOSE_UNAUTHORIZED) {
       this.#wanted = false;
@@ -232,12 +250,14 @@ export class Socket {
 
   #retryLater(): void {
     if (!this.#wanted) return;
-    const wait = backoff(this.#attempt++, this.#platform.random());
+    const now = this.#platform.monotonic();
+    const last = now - this.#stoppedAt < RESTART_MS ? LAST_RESTART_WAIT_MS : LAST_WAIT_MS;
+    const wait = backoff(this.#attempt++, this.#platform.random(), last);
     this.#retryTimer = setTimeout(() => {
       this.#retryTimer = null;
       this.#open();
     }, wait);
-    this.#handlers.retryAt(this.#platform.now() + wait);
+    this.#handlers.retryAt(now + wait);
   }
 
   #tellUp(up: boolean): void {
@@ -255,31 +275,44 @@ export class Socket {
     else this.retryNow();
   }
 
+  /** The page stood still: the link, or the attempt at one, is as old as the nap was long. */
+  #woke(): void {
+    if (this.#welcomed) this.#ask(true);
+    else if (this.#socket) this.#lost(CLOSE_ABNORMAL);
+    else this.retryNow();
+  }
+
   /** Waits until the link has been silent for long enough to ask. */
   #watchSilence(): void {
     const quiet = this.#platform.visible() ? QUIET_MS : QUIET_HIDDEN_MS;
-    const left = this.#lastHeard + quiet - this.#platform.now();
+    const left = this.#lastHeard + quiet - this.#platform.monotonic();
     this.#watch(Math.max(left, 0), () => {
-      if (this.#platform.now() - this.#lastHeard < quiet) this.#watchSilence();
+      if (this.#platform.monotonic() - this.#lastHeard < quiet) this.#watchSilence();
       else this.#ask();
     });
   }
 
-  #ask(): void {
+  /** After a nap a link that gives no sign is given up at once: whoever wakes up wants to read. */
+  #ask(afterNap = false): void {
     const before = this.#framesHeard;
+    const due = this.#platform.monotonic() + ANSWER_MS;
     this.request({ action: 'Ping' }).catch(() => {
       // A refusal is an answer too; a lost link is told by `up`.
     });
     this.#watch(ANSWER_MS, () => {
-      if (this.#framesHeard > before) {
-        this.#watchSilence();
-        return;
-      }
-      this.#tellUp(false);
-      this.#watch(GIVE_UP_MS, () => {
-        if (this.#framesHeard > before) this.#watchSilence();
-        else this.#lost(CLOSE_ABNORMAL);
-      });
+      if (this.#framesHeard > before) this.#watchSilence();
+      else if (afterNap) this.#lost(CLOSE_ABNORMAL);
+      else if (this.#platform.monotonic() - due > LATE_MS) this.#ask(true);
+      else this.#doubt(before);
+    });
+  }
+
+  /** No answer came: told as lost, and given up a while later. */
+  #doubt(before: number): void {
+    this.#tellUp(false);
+    this.#watch(GIVE_UP_MS, () => {
+      if (this.#framesHeard > before) this.#watchSilence();
+      else this.#lost(CLOSE_ABNORMAL);
     });
   }
 
