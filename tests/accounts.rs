@@ -284,10 +284,26 @@ fn one_name_is_given_once_however_many_ask_at_once() {
 #[test]
 fn registration_can_be_closed_for_all_but_the_first() {
     let server = Launch::new().option("--close-registration").start();
+    assert_eq!(registration(&server), "first");
     let first = create(&server, "Ada", PASSWORD).ok(201);
     assert_eq!(first["user"]["admin"], true);
+    assert_eq!(registration(&server), "closed");
     create(&server, "Ben", PASSWORD).refused(403, "registration_closed");
     login(&server, "Ada", PASSWORD).ok(200);
+}
+
+#[test]
+fn whoever_comes_first_can_know_it() {
+    let server = Server::start();
+    assert_eq!(registration(&server), "first");
+    create(&server, "Ada", PASSWORD).ok(201);
+    assert_eq!(registration(&server), "open");
+}
+
+/// Who may make an account now.
+fn registration(server: &Server) -> String {
+    let health = server.get("/health").send().ok(200);
+    health["registration"].as_str().expect("a word").to_owned()
 }
 
 #[test]

@@ -46,11 +46,15 @@ impl Core {
 
     /// Whether somebody may register now: the first one always may, else nobody could run a closed server.
     pub fn may_register(&self) -> Result<(), Error> {
-        if self.settings.registration_closed && !self.state.users().is_empty() {
+        if self.settings.registration_closed && self.inhabited() {
             let message = "Registration is closed on this server. Ask whoever runs it.";
             return Err(Error::new(Code::RegistrationClosed, message));
         }
         Ok(())
+    }
+
+    pub fn inhabited(&self) -> bool {
+        !self.state.users().is_empty()
     }
 
     pub fn user_exists(&self, name: &str) -> bool {

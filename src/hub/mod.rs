@@ -38,7 +38,7 @@ use core::Core;
 use directory::Directory;
 use queue::Queue;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use thread::Command;
 
@@ -58,9 +58,26 @@ pub struct Hub {
     directory: Arc<Directory>,
     reader: Reader,
     connections: Arc<AtomicU64>,
+    /// Set once somebody is known to have an account.
+    inhabited: Arc<AtomicBool>,
 }
 
 impl Hub {
+    /// Whether anybody has an account; true where the hub cannot tell. It is asked until somebody has, for nobody ever
+    /// loses one.
+    pub fn inhabited(&self) -> bool {
+        if self.inhabited.load(Ordering::Relaxed) {
+            return true;
+        }
+        match self.look(|core| Ok(core.inhabited())) {
+            Ok(found) => {
+                self.inhabited.store(found, Ordering::Relaxed);
+                found
+            }
+            Err(_) => true,
+        }
+    }
+
     pub fn account_exists(&self, name: &str) -> Result<bool, Error> {
         let name = name.to_owned();
         self.look(move |core| Ok(core.user_exists(&name)))

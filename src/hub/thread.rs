@@ -103,6 +103,7 @@ impl HubThread {
             directory: directory.clone(),
             reader,
             connections: Arc::new(AtomicU64::new(1)),
+            inhabited: Arc::default(),
         };
         let core = Core::new(state, recent, settings, directory, now());
         let worker = Worker {

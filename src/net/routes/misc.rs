@@ -12,6 +12,17 @@ use serde::Serialize;
 struct Health {
     status: &'static str,
     version: &'static str,
+    registration: Registration,
+}
+
+/// Who may make an account now.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Registration {
+    /// Nobody has one: whoever makes the first will be the admin.
+    First,
+    Open,
+    Closed,
 }
 
 #[derive(Serialize)]
@@ -54,10 +65,16 @@ pub(super) fn reports(call: &Call<'_>, claims: &Claims) -> Answered {
     Ok(Answer::json(200, page.to_json()))
 }
 
-pub(super) fn health(_: &Call<'_>) -> Answered {
+pub(super) fn health(call: &Call<'_>) -> Answered {
+    let registration = match call.context.hub.inhabited() {
+        false => Registration::First,
+        true if call.context.config.close_registration => Registration::Closed,
+        true => Registration::Open,
+    };
     let health = Health {
         status: "ok",
         version: env!("CARGO_PKG_VERSION"),
+        registration,
     };
     Ok(Answer::of(200, &health))
 }
