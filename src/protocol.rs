@@ -7,6 +7,7 @@ mod error;
 mod frame;
 mod names;
 mod request;
+mod welcome;
 
 pub use error::{Code, Error};
 pub use frame::{Frame, MessageFrame, reply_frame, text_frame};
@@ -19,6 +20,7 @@ pub use request::{
     MessageRequest, PasswordRequest, ReadRequest, ReportRequest, TypingRequest, UserAction,
     parse_body, parse_client_frame,
 };
+pub use welcome::{NameList, Welcome, WelcomeFrame};
 
 use serde::{Deserialize, Serialize};
 
@@ -135,17 +137,6 @@ pub struct Report {
     pub signed_in: bool,
     pub issue: String,
     pub timestamp: Millis,
-}
-
-/// Data of `Welcome`, the first frame after authentication. `rooms` and `online` arrive encoded.
-#[derive(Serialize)]
-pub struct Welcome<'a> {
-    pub user: &'a User,
-    pub rooms: &'a [Room],
-    pub online: &'a serde_json::value::RawValue,
-    /// The `ETag` of `GET /chat/users`.
-    pub users: &'a str,
-    pub version: &'a str,
 }
 
 /// Data of `Gap`: between `after` and `before` (neither included) there are messages to fetch.

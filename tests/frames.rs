@@ -2,8 +2,8 @@
 //! client's tests read the same file, so neither side can change a frame alone.
 
 use melangerie::protocol::{
-    Added, AddedOne, ClientFrame, Code, Error, Gap, Message, MessageAck, MessageFrame, Presence,
-    ReadPosition, Room, RoomAndUser, RoomOnly, SERVER_NAME, User, UserAction, Welcome,
+    Added, AddedOne, ClientFrame, Code, Error, Gap, Message, MessageAck, MessageFrame, NameList,
+    Presence, ReadPosition, Room, RoomAndUser, RoomOnly, SERVER_NAME, User, UserAction, Welcome,
     parse_client_frame, reply_frame,
 };
 use serde::Serialize;
@@ -161,7 +161,7 @@ fn frame_of(action: &str, name: &str, data: &Value, id: Option<&str>) -> Value {
     let room = data["room"].as_str().unwrap_or_default();
     let user = data["user"].as_str().unwrap_or_default();
     match action {
-        "Welcome" => write(action, &welcome(data), id),
+        "Welcome" => welcome(data),
         "Gap" => {
             let (after, before) = (number(&data["after"]), number(&data["before"]));
             write(
@@ -229,20 +229,23 @@ fn frame_of_ack(name: &str, data: &Value, id: Option<&str>) -> Value {
     }
 }
 
-/// `Welcome` borrows all that it has, so it is made, sent and compared in one place.
+/// `Welcome` is put together when it is sent.
 fn welcome(data: &Value) -> Value {
     let user: User = read(&data["user"]);
     let rooms: Vec<Room> = read(&data["rooms"]);
-    let online = serde_json::value::to_raw_value(&texts(&data["online"])).unwrap();
+    let mut online = NameList::default();
+    texts(&data["online"])
+        .iter()
+        .for_each(|name| online.push(name));
     let welcome = Welcome {
         user: &user,
         rooms: &rooms,
-        online: &online,
         users: data["users"].as_str().expect("users"),
         version: data["version"].as_str().expect("version"),
     };
-    // Through text: a raw value has no other form.
-    serde_json::from_str(&serde_json::to_string(&welcome).unwrap()).unwrap()
+    let mut bytes = Vec::new();
+    welcome.with(online).push_to(&mut bytes);
+    payload(&bytes)
 }
 
 fn error(data: &Value) -> Error {

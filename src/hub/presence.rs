@@ -1,7 +1,7 @@
 //! Who is online: how many connections each user has, and which changes are still to be told.
 
 use crate::model::UserId;
-use serde_json::value::RawValue;
+use crate::protocol::NameList;
 use std::collections::{BTreeMap, HashMap};
 
 #[derive(Default)]
@@ -9,9 +9,9 @@ pub struct Presence {
     connections: HashMap<UserId, usize>,
     /// Whose presence changed since the last announcement, and what it was then.
     changed: BTreeMap<UserId, bool>,
-    /// The names of those online as a JSON array without its closing bracket. Somebody who comes is appended, so
-    /// that thousands who come at once cost no more than their names; when somebody goes it is made anew.
-    listed: Option<String>,
+    /// The names of those online. Somebody who comes is appended, so that thousands who come at once cost no more than
+    /// their names; when somebody goes it is made anew.
+    listed: Option<NameList>,
 }
 
 impl Presence {
@@ -27,7 +27,7 @@ impl Presence {
         }
         self.changed.entry(user).or_insert(false);
         if let Some(listed) = &mut self.listed {
-            push_name(listed, name);
+            listed.push(name);
         }
     }
 
@@ -72,19 +72,17 @@ impl Presence {
         self.listed = None;
     }
 
-    /// The names of those online, as JSON.
-    pub fn online<'a>(&mut self, name_of: impl Fn(UserId) -> &'a str) -> Box<RawValue> {
+    /// The names of those online.
+    pub fn online<'a>(&mut self, name_of: impl Fn(UserId) -> &'a str) -> NameList {
         let connections = &self.connections;
         let listed = self.listed.get_or_insert_with(|| {
             let mut users: Vec<UserId> = connections.keys().copied().collect();
             users.sort_unstable();
-            let mut listed = String::from("[");
-            users
-                .into_iter()
-                .for_each(|user| push_name(&mut listed, name_of(user)));
+            let mut listed = NameList::default();
+            users.iter().for_each(|&user| listed.push(name_of(user)));
             listed
         });
-        RawValue::from_string(format!("{listed}]")).expect("an array of strings is JSON")
+        listed.clone()
     }
 
     pub fn has_changes(&self) -> bool {
@@ -105,13 +103,6 @@ impl Presence {
     }
 }
 
-fn push_name(listed: &mut String, name: &str) {
-    if listed.len() > 1 {
-        listed.push(',');
-    }
-    listed.push_str(&serde_json::to_string(name).expect("a string always serialises"));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,9 +114,9 @@ mod tests {
         presence.opened(UserId(0), "eva");
         presence.opened(UserId(0), "eva");
         assert_eq!(presence.take_changes(), (vec![UserId(0)], vec![]));
-        assert_eq!(presence.online(name).get(), r#"["eva"]"#);
+        assert_eq!(presence.online(name).json(), br#"["eva"]"#);
         presence.opened(UserId(1), "mira");
-        assert_eq!(presence.online(name).get(), r#"["eva","mira"]"#);
+        assert_eq!(presence.online(name).json(), br#"["eva","mira"]"#);
         presence.closed(UserId(0));
         assert!(presence.is_online(UserId(0)));
         presence.closed(UserId(0));
@@ -135,6 +126,6 @@ mod tests {
             (vec![], vec![UserId(0)]),
             "mira came and went"
         );
-        assert_eq!(presence.online(name).get(), "[]");
+        assert_eq!(presence.online(name).json(), b"[]");
     }
 }

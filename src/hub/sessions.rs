@@ -7,7 +7,7 @@ use crate::auth::token::Claims;
 use crate::model::{LogId, RoomId, UserId};
 use crate::protocol::{
     AddedOne, Error, Frame, MessageAck, Presence, ReadPosition, RoomOnly, Seq, UserAction, Welcome,
-    reply_frame, text_frame,
+    WelcomeFrame, reply_frame, text_frame,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -20,7 +20,7 @@ pub type Since = BTreeMap<String, Seq>;
 pub struct Attached {
     /// The user's name, as first written.
     pub user: String,
-    pub welcome: Frame,
+    pub welcome: WelcomeFrame,
     pub missed: Vec<Missed>,
 }
 
@@ -105,18 +105,17 @@ impl Core {
         })
     }
 
-    fn welcome(&mut self, user: UserId) -> Frame {
+    fn welcome(&mut self, user: UserId) -> WelcomeFrame {
         let state = &self.state;
         let online = self.presence.online(|user| &state.user(user).name);
         let rooms = self.rooms_of(user);
         let welcome = Welcome {
             user: &self.state.user(user).public(),
             rooms: &rooms,
-            online: &online,
             users: &self.people.etag(),
             version: env!("CARGO_PKG_VERSION"),
         };
-        text_frame("Welcome", &welcome)
+        welcome.with(online)
     }
 
     pub fn disconnect(&mut self, connection: ConnectionId) {
@@ -131,11 +130,7 @@ impl Core {
     /// The names of those who have a connection now, as JSON.
     pub fn online(&mut self) -> Vec<u8> {
         let state = &self.state;
-        self.presence
-            .online(|user| &state.user(user).name)
-            .get()
-            .as_bytes()
-            .to_vec()
+        self.presence.online(|user| &state.user(user).name).json()
     }
 
     /// Tells everybody who came and who went since the last time.

@@ -6,7 +6,7 @@ use super::outbox::Source;
 use crate::hub::{Missed, error_frame};
 use crate::limits;
 use crate::log::Log;
-use crate::protocol::{Error, Frame, Gap, Seq, text_frame};
+use crate::protocol::{Error, Frame, Gap, Seq, WelcomeFrame, text_frame};
 use crate::store::{Lines, Reader};
 use std::collections::VecDeque;
 
@@ -16,8 +16,8 @@ const PIECE_BYTES: usize = 64 * 1024;
 pub struct CatchUp {
     reader: Reader,
     log: Log,
-    /// Frames that go ahead: `Welcome`, an `Ack`.
-    first: Vec<Frame>,
+    /// What goes ahead, and the `Ack` of the `Hello` that asked for it.
+    first: Option<(WelcomeFrame, Option<Frame>)>,
     rooms: VecDeque<Missed>,
     current: Option<Current>,
 }
@@ -32,12 +32,18 @@ struct Current {
 }
 
 impl CatchUp {
-    pub fn new(reader: Reader, log: Log, first: Vec<Frame>, missed: Vec<Missed>) -> CatchUp {
+    pub fn new(
+        reader: Reader,
+        log: Log,
+        welcome: WelcomeFrame,
+        ack: Option<Frame>,
+        missed: Vec<Missed>,
+    ) -> CatchUp {
         let rooms = missed.into();
         CatchUp {
             reader,
             log,
-            first,
+            first: Some((welcome, ack)),
             rooms,
             current: None,
         }
@@ -104,8 +110,10 @@ fn push_gap(piece: &mut Vec<u8>, room: &str, after: Seq, before: Seq) {
 impl Source for CatchUp {
     fn next_piece(&mut self) -> Option<Vec<u8>> {
         let mut piece = Vec::new();
-        for frame in self.first.drain(..) {
-            piece.extend_from_slice(frame.bytes());
+        if let Some((welcome, ack)) = self.first.take() {
+            welcome.push_to(&mut piece);
+            ack.iter()
+                .for_each(|ack| piece.extend_from_slice(ack.bytes()));
         }
         while piece.len() < PIECE_BYTES {
             match self

@@ -158,11 +158,10 @@ impl Session {
     }
 
     fn welcome(&self, present: Present, attached: Attached, id: Option<String>) -> Member {
-        let mut first = vec![attached.welcome];
-        first.extend(id.is_some().then(|| empty_ack(id.as_deref())));
         let (reader, log) = (self.context.reader.clone(), self.context.log.clone());
-        self.outbox
-            .catch_up(Box::new(CatchUp::new(reader, log, first, attached.missed)));
+        let ack = id.is_some().then(|| empty_ack(id.as_deref()));
+        let missed = CatchUp::new(reader, log, attached.welcome, ack, attached.missed);
+        self.outbox.catch_up(Box::new(missed));
         Member {
             present,
             user: attached.user,

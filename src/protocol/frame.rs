@@ -83,6 +83,14 @@ fn push_header(bytes: &mut Vec<u8>, first: u8, payload: usize) {
     }
 }
 
+/// Appends a final text frame whose payload is `parts`, one after the other.
+pub fn push_text_frame<'a>(bytes: &mut Vec<u8>, parts: impl Iterator<Item = &'a [u8]> + Clone) {
+    let payload = parts.clone().map(<[u8]>::len).sum();
+    bytes.reserve(header_length(payload) + payload);
+    push_header(bytes, 0x81, payload);
+    parts.for_each(|part| bytes.extend_from_slice(part));
+}
+
 #[derive(Serialize)]
 struct Envelope<'a, T: ?Sized> {
     action: &'a str,

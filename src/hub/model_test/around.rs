@@ -296,7 +296,9 @@ impl Around {
         let told = attached.missed.into_iter();
         let told: Vec<_> = told.map(|m| (m.room, m.after, m.through)).collect();
         assert_eq!(told, missed);
-        let welcome = &payload(&attached.welcome)["data"];
+        let mut welcome = Vec::new();
+        attached.welcome.push_to(&mut welcome);
+        let welcome = &payload(&Frame::raw(&welcome))["data"];
         let rooms = self
             .world
             .rooms_where(who, |room| room.members.contains_key(&who));
