@@ -15,8 +15,11 @@
 pub mod archive;
 pub mod bare;
 pub mod client;
+pub mod crowd;
 pub mod office;
+pub mod plot;
 pub mod process;
+pub mod reading;
 pub mod stage;
 pub mod table;
 pub mod tally;
@@ -26,3 +29,12 @@ pub mod wire;
 pub use client::{Client, Plan};
 pub use office::Office;
 pub use process::Usage;
+
+/// Data belongs on the disk that is measured, and /tmp may be memory: temporary directories are made below the target
+/// directory, which is returned.
+pub fn use_the_disk() -> &'static std::path::Path {
+    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::create_dir_all(target).expect("the target directory can be written");
+    tempfile::env::override_temp_dir(target).expect("nobody asked for it before");
+    target
+}

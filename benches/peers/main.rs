@@ -1,4 +1,4 @@
-//! `cargo bench --bench peers`: the same load on Melangerie and on what others would use, by turns.
+//! `cargo bench --bench peers [-- MEMBERS... | latency]`: the same load on Melangerie and on what others would use, by turns.
 //!
 //! Installs the newest `ws` and `socket.io` from npm into the target directory, and runs the two servers beside this
 //! file. Both keep messages in memory alone; Melangerie has each on the disk before it delivers it. Needs Node.js.
@@ -35,15 +35,21 @@ const PEERS: [(&str, &str, Dialect); 2] = [
 ];
 
 fn main() {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    std::fs::create_dir_all(target).expect("the target directory can be written");
-    tempfile::env::override_temp_dir(target).expect("nobody asked for it before");
-    let folder = install(&target.join("peers"));
+    let folder = install(&load::use_the_disk().join("peers"));
     let mut table = Table::begin("Peers, the median of 5 runs");
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with("--"))
+        .collect();
+    let is_wanted = |row: &str| wanted.is_empty() || wanted.iter().any(|name| name == row);
     for members in [100, 1_000, 5_000] {
-        deliveries(&mut table, &folder, members);
+        if is_wanted(&members.to_string()) {
+            deliveries(&mut table, &folder, members);
+        }
     }
-    latency(&mut table, &folder, 1_000);
+    if is_wanted("latency") {
+        latency(&mut table, &folder, 1_000);
+    }
 }
 
 /// Puts the packages and the servers into `folder`.

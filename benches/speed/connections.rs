@@ -1,7 +1,8 @@
 //! Thousands who come: how fast they are let in, what they cost, and how fast they catch up.
 
 use crate::RUNS;
-use crate::load::stage::{QUIET, launch};
+use crate::load::crowd::{self, AT_ONCE};
+use crate::load::stage::launch;
 use crate::load::table::{Figure, Table, Target, number};
 use crate::load::{Client, Office, Plan, Usage, office};
 use melangerie::protocol::RoomKind;
@@ -11,60 +12,23 @@ use std::time::{Duration, Instant};
 /// Everybody who waits for anything waits no longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Connections that may be under way at once: about what the system keeps in a listening socket's queue
-/// (`net.core.somaxconn`, 4,096 by default). Beyond it the kernel drops what comes, and the peer tries again a second
-/// later: a test of that second.
-const AT_ONCE: usize = 4_000;
-
-/// Ten thousand connections of `people`, all at once; then what they cost while they are idle.
-fn ten_thousand(people: usize) -> (Vec<f64>, Vec<f64>, String) {
-    const CONNECTIONS: usize = 10_000;
-    let launch = launch();
-    let mut office = Office::open(launch.data_path());
-    office.hire(people);
-    let general = office.last_seqs()["general"];
-    office.close();
-    let tokens: Vec<String> = (0..people).map(office::token).collect();
-    let (mut times, mut memory, mut notes) = (Vec::new(), Vec::new(), String::new());
-    for _ in 0..RUNS {
-        let server = launch.start();
-        let empty = Usage::of(server.pid());
-        let mut client = Client::new();
-        let room = client.room("general", general);
-        let plans = (0..CONNECTIONS)
-            .map(|number| Plan::new(tokens[number % people].clone(), vec![(room, general)]));
-        let time = client.connect(server.address, plans, AT_ONCE);
-        client.settle(QUIET);
-        let usage = Usage::of(server.pid());
-        times.push(time.as_secs_f64());
-        memory.push(usage.resident);
-        notes = format!(
-            "{:.1} KiB each, peak {:.0} MiB, {:.2} CPU s, {} threads, {} descriptors, {} MB sent",
-            (usage.resident - empty.resident) * 1024.0 / CONNECTIONS as f64,
-            usage.peak,
-            usage.cpu - empty.cpu,
-            usage.threads,
-            usage.descriptors,
-            client.tally.bytes / 1_000_000,
-        );
-    }
-    (times, memory, notes)
-}
-
 /// An office of 5,000, each with two devices.
 pub fn many(table: &mut Table) {
-    let (times, memory, notes) = ten_thousand(5_000);
-    let name = "connecting and authenticating 10,000 of 5,000 people";
-    table.add(Figure::new(name, "s", Target::AtMost(2.0), times));
-    let name = "resident memory, those 10,000 idle";
-    table.add(Figure::new(name, "MiB", Target::AtMost(200.0), memory).note(&notes));
+    ten_thousand(table, 5_000, "5,000 people");
 }
 
 /// The same without what 5,000 names cost in everybody's `Welcome`.
 pub fn many_of_one(table: &mut Table) {
-    let (times, memory, notes) = ten_thousand(1);
-    let name = "connecting and authenticating 10,000 of one person";
-    table.add(Figure::new(name, "s", Target::AtMost(2.0), times));
+    ten_thousand(table, 1, "one person");
+}
+
+fn ten_thousand(table: &mut Table, people: usize, of: &str) {
+    let crowds = crowd::gather(10_000, people, RUNS);
+    let notes = crowds[RUNS - 1].notes();
+    let times = crowds.iter().map(|crowd| crowd.seconds).collect();
+    let memory = crowds.iter().map(|crowd| crowd.usage.resident).collect();
+    let name = format!("connecting and authenticating 10,000 of {of}");
+    table.add(Figure::new(&name, "s", Target::AtMost(2.0), times));
     let name = "resident memory, those 10,000 idle";
     table.add(Figure::new(name, "MiB", Target::AtMost(200.0), memory).note(&notes));
 }

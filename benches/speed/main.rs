@@ -54,10 +54,7 @@ fn main() {
         }
         _ => {}
     }
-    // Data belongs on the disk that is measured, and /tmp may be memory.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    std::fs::create_dir_all(target).expect("the target directory can be written");
-    tempfile::env::override_temp_dir(target).expect("nobody asked for it before");
+    load::use_the_disk();
     let wanted: Vec<String> = std::env::args()
         .skip(1)
         .filter(|arg| !arg.starts_with("--"))
