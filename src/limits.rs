@@ -163,6 +163,9 @@ pub const FANOUT_QUEUE: usize = 256;
 pub const JOURNAL_BYTES: u64 = 32 * 1024 * 1024;
 /// Messages in a segment file.
 pub const SEGMENT_MESSAGES: u64 = 1_000;
+/// Of a segment so much is read at once, since thousands may be reading, and a segment of long messages has many
+/// megabytes. More than the longest line, so that one read has at least one.
+pub const READ_BYTES: usize = 128 * 1024;
 /// After a failed write the journal tries again this often.
 pub const STORAGE_RETRY: Duration = Duration::from_secs(1);
 /// `log.txt` is flushed at least this often.
@@ -186,6 +189,10 @@ const _: () = {
     assert!(
         REQUEST_BODY_BYTES <= WEBSOCKET_MESSAGE_BYTES,
         "what HTTP takes, a frame takes too"
+    );
+    assert!(
+        CONTENT_BYTES * 6 + 4 * 1024 < READ_BYTES,
+        "a message of escapes such as \\u0001, and all around it, is one read"
     );
     assert!(
         PING_AFTER.as_secs() * 2 < SILENT_PEER.as_secs(),

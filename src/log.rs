@@ -5,7 +5,7 @@
 //! message: callers pass single texts, each with a name, and names and shapes of secrets are withheld all the same.
 
 mod file;
-mod line;
+pub mod line;
 
 pub use line::rfc3339;
 

@@ -98,6 +98,7 @@ impl Server {
             hub,
             reader,
             readings: Arc::default(),
+            look_ups: Arc::default(),
             signer: Signer::new(&secret),
             hasher: Hasher::new(),
             throttles: Throttles::new(config.rate_limits, now),

@@ -203,14 +203,7 @@ impl Hub {
     }
 
     /// Stores a message; answers it as JSON, as it stands: a repeated one as it was stored first.
-    pub fn post(&self, claims: &Claims, request: MessageRequest) -> Result<Vec<u8>, Error> {
-        let looked_up = if request.id.is_some() || request.replaces.is_some() {
-            let (log, sender) = self.writable(claims, &request.room)?;
-            self.look_up(log, &sender, request.id.as_deref(), request.replaces)?
-        } else {
-            LookedUp::default()
-        };
-        let new = NewMessage { request, looked_up };
+    pub fn post(&self, claims: &Claims, new: NewMessage) -> Result<Vec<u8>, Error> {
         let claims = claims.clone();
         let posted = self.ask(move |core| {
             let user = core.caller(&claims)?;
@@ -224,6 +217,16 @@ impl Hub {
             )
         })?;
         Ok(line.json().to_vec())
+    }
+
+    /// As [`Hub::look_up`], for the user of a token.
+    pub fn look_up_for(
+        &self,
+        claims: &Claims,
+        request: &MessageRequest,
+    ) -> Result<LookedUp, Error> {
+        let (log, sender) = self.writable(claims, &request.room)?;
+        self.look_up(log, &sender, request.id.as_deref(), request.replaces)
     }
 
     /// The log of a room that the caller is in, and the caller's name as first written.

@@ -47,6 +47,8 @@ pub struct Context {
     pub hub: Hub,
     pub reader: Reader,
     pub readings: Arc<readings::Readings>,
+    /// Looking up what the files say of messages that are sent. Counted by itself: who searches can write.
+    pub look_ups: Arc<readings::Readings>,
     pub signer: Signer,
     pub hasher: Hasher,
     pub throttles: Throttles,

@@ -1,5 +1,6 @@
-//! How much of the history one user reads at once: pages and searches hold whole segments, and long answers wait for
-//! slow receivers, so that somebody who asks for hundreds of them would fill the memory.
+//! How much of the history one user reads at once: searches hold whole segments, long answers wait for slow receivers,
+//! and looking for an `id` may walk through a segment, so that somebody who asks for hundreds of them would fill the
+//! memory and keep every core busy.
 //!
 //! Owns counts and queues. Never refuses: who has that many under way waits for one of their own, first come, first
 //! served. Locks its table for the length of an addition.

@@ -327,7 +327,7 @@ impl Session {
             }
             UserAction::Message(request) => {
                 request.check()?;
-                member.look_up(&self.context.hub, request, id.as_deref())?
+                member.look_up(&self.context, request, id.as_deref())?
             }
             UserAction::Report(issue) => {
                 check_report(issue)?;
@@ -423,13 +423,14 @@ impl Member {
     /// write its name may stand for another log. Who is not in the room does not hear that its files are damaged.
     fn look_up(
         &self,
-        hub: &Hub,
+        context: &Context,
         request: &MessageRequest,
         id: Option<&str>,
     ) -> Result<LookedUp, Error> {
-        let (room, replaces) = (&request.room, request.replaces);
+        let (hub, room, replaces) = (&context.hub, &request.room, request.replaces);
         match hub.log_of(room) {
             Some(log) if id.is_some() || replaces.is_some() => {
+                let _look_up = context.look_ups.begin(&self.user);
                 let looked_up = hub.look_up(log, &self.user, id, replaces);
                 looked_up.or_else(|error| {
                     hub.may_post_on(self.present.connection, room)?;

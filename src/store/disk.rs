@@ -4,7 +4,7 @@
 //! Names are relative to the data directory, with `/` between their parts. Tests put a failing disk here.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -27,6 +27,14 @@ pub trait AppendFile: Send {
 pub trait Disk: Send + Sync {
     /// Puts the first `bytes` bytes of a file into `into` (all where there are fewer), which is emptied first.
     fn read(&self, name: &str, bytes: u64, into: &mut Vec<u8>) -> io::Result<()>;
+    /// Puts up to `bytes` bytes of a file from `offset` on into `into`, which is emptied first; fewer only at its end.
+    fn read_part(
+        &self,
+        name: &str,
+        offset: u64,
+        bytes: usize,
+        into: &mut Vec<u8>,
+    ) -> io::Result<()>;
     /// The names in a directory, in any order.
     fn list(&self, directory: &str) -> io::Result<Vec<String>>;
     fn metadata(&self, name: &str) -> io::Result<Metadata>;
@@ -71,6 +79,21 @@ impl Disk for RealDisk {
         } else {
             file.take(bytes).read_to_end(into)?;
         }
+        Ok(())
+    }
+
+    fn read_part(
+        &self,
+        name: &str,
+        offset: u64,
+        bytes: usize,
+        into: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        into.clear();
+        into.reserve(bytes);
+        let mut file = File::open(self.path(name))?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.take(bytes as u64).read_to_end(into)?;
         Ok(())
     }
 

@@ -65,6 +65,8 @@ pub struct Options {
     pub journal_bytes: u64,
     /// Most messages in a new segment file, at least 1.
     pub segment_messages: u64,
+    /// Of a segment so much is read at once, unless a line is longer.
+    pub read_bytes: usize,
     /// After a failure, writing is tried again this often.
     pub retry: Duration,
 }
@@ -74,6 +76,7 @@ impl Default for Options {
         Options {
             journal_bytes: limits::JOURNAL_BYTES,
             segment_messages: limits::SEGMENT_MESSAGES,
+            read_bytes: limits::READ_BYTES,
             retry: limits::STORAGE_RETRY,
         }
     }

@@ -5,7 +5,7 @@
 
 use super::Base;
 use super::catalogue::Log;
-use super::segments::{self, Segment};
+use super::segments::{self, Position, Segment};
 use crate::model::LogId;
 use crate::protocol::{Code, Error, Message, MessageFrame, Millis, Seq};
 use std::ops::Range;
@@ -169,13 +169,14 @@ impl Reader {
         }
     }
 
-    /// The lines after `after` up to `through` and including it, as far as there are such; one segment at a time.
+    /// The lines after `after` up to `through` and including it, as far as there are such; a part of a segment at a time.
     pub fn read_range(&self, log: LogId, after: Seq, through: Seq) -> Lines {
         Lines {
             reader: self.clone(),
             log,
             next: after.saturating_add(1),
             through: through.min(self.last_seq(log)),
+            place: None,
             read: Vec::new().into_iter(),
         }
     }
@@ -205,45 +206,48 @@ impl Reader {
         for segment in &segments {
             let from = first.max(segment.first);
             let to = last.min(segment.last());
-            self.segment_lines(log, segment, from, to, &mut lines)?;
+            let mut position = beginning(segment);
+            while position.seq <= to {
+                self.segment_lines(log, segment, &mut position, from, to, &mut lines)?;
+            }
         }
         lines.append(&mut tail);
         Ok(lines)
     }
 
-    /// Reads `from..=to`, which the segment has.
+    /// Reads a part of a segment from `position` on, which is moved behind it: of the lines `from..=to`, which the
+    /// segment has, those that are in it. Where it ends before `from` there may be none.
     fn segment_lines(
         &self,
         log: LogId,
         segment: &Segment,
+        position: &mut Position,
         from: Seq,
         to: Seq,
         into: &mut Vec<Line>,
     ) -> Result<(), Error> {
-        let mut content = Vec::new();
-        self.read_segment(log, segment, &mut content)?;
-        let indices = (from - segment.first) as usize..(to - segment.first + 1) as usize;
-        let lines = segments::lines(&content, indices.start, indices.end);
-        let mut part = lines.map(<[u8]>::to_vec).unwrap_or_default();
-        let mut start = 0;
-        let mut ranges = Vec::with_capacity(indices.len());
-        for seq in from..=to {
-            let end = memchr::memchr(b'\n', &part[start..]).map(|length| start + length);
-            let body = end.and_then(|end| segments::json_of(&part[start..end], seq));
-            let (Some(end), Some(body)) = (end, body.map(<[u8]>::len)) else {
-                return Err(self.damaged(log, segment, seq));
-            };
-            // The comma before the checksum gives way to the brace that ends the message.
-            part[start + body] = b'}';
-            ranges.push(start..start + body + 1);
-            start = end + 1;
+        let mut bytes = Vec::new();
+        let mut most = self.base.options.read_bytes;
+        let before = *position;
+        while *position == before {
+            let left = segment.bytes.saturating_sub(position.offset);
+            let wanted = usize::try_from(left).map_or(most, |left| left.min(most));
+            let file = segments::file(log, segment.first);
+            self.base
+                .disk
+                .read_part(&file, position.offset, wanted, &mut bytes)
+                .map_err(|error| self.unreadable(file, &error))?;
+            let block = segments::split_block(&bytes, position, from, to)
+                .map_err(|seq| self.damaged(log, segment, seq))?;
+            if *position == before && (bytes.len() < most || wanted as u64 == left) {
+                return Err(self.damaged(log, segment, position.seq));
+            }
+            // A line that does not fit is read with more.
+            most = most.saturating_mul(2);
+            let bytes = Arc::new(block.bytes);
+            let lines = block.lines.into_iter();
+            into.extend(lines.map(|range| Line(Place::File(bytes.clone(), range))));
         }
-        let part = Arc::new(part);
-        into.extend(
-            ranges
-                .into_iter()
-                .map(|range| Line(Place::File(part.clone(), range))),
-        );
         Ok(())
     }
 
@@ -252,11 +256,13 @@ impl Reader {
         self.base
             .disk
             .read(&file, segment.bytes, into)
-            .map_err(|error| {
-                let fields = vec![("file", file), ("error", error.to_string())];
-                self.base.notices.log("read_failed", fields);
-                storage_failed()
-            })
+            .map_err(|error| self.unreadable(file, &error))
+    }
+
+    fn unreadable(&self, file: String, error: &std::io::Error) -> Error {
+        let fields = vec![("file", file), ("error", error.to_string())];
+        self.base.notices.log("read_failed", fields);
+        storage_failed()
     }
 
     fn damaged(&self, log: LogId, segment: &Segment, seq: Seq) -> Error {
@@ -321,12 +327,15 @@ fn storage_failed() -> Error {
     )
 }
 
-/// Lines of a range, one after the other; an error ends it.
+/// Lines of a range, one after the other; an error ends it. Holds no more than a part of a segment.
 pub struct Lines {
     reader: Reader,
     log: LogId,
     next: Seq,
     through: Seq,
+    /// The segment that is being read, by its first `seq`, and where to go on in it. It may have grown meanwhile, but
+    /// what it had stands where it stood.
+    place: Option<(Seq, Position)>,
     read: std::vec::IntoIter<Line>,
 }
 
@@ -340,11 +349,9 @@ impl Iterator for Lines {
         if self.next > self.through {
             return None;
         }
-        let found = self.reader.base.catalogue.log(self.log)?;
-        let last = self.through.min(chunk_end(&found, self.next));
-        match self.reader.lines(self.log, &found, self.next, last) {
+        match self.read_on()? {
             Ok(lines) => {
-                self.next = last + 1;
+                self.next += lines.len() as Seq;
                 self.read = lines.into_iter();
                 self.read.next().map(Ok)
             }
@@ -357,17 +364,52 @@ impl Iterator for Lines {
     }
 }
 
-/// The last `seq` that is read together with `first`: of its segment, or so many from the tail.
-fn chunk_end(found: &Log, first: Seq) -> Seq {
-    const TAIL_LINES: u64 = 256;
+impl Lines {
+    /// At least the next line: of its segment, or with some more from the tail.
+    fn read_on(&mut self) -> Option<Result<Vec<Line>, Error>> {
+        const TAIL_LINES: u64 = 256;
+        let found = self.reader.base.catalogue.log(self.log)?;
+        let Some(segment) = segment_of(&found, self.next) else {
+            let last = self.through.min(self.next + TAIL_LINES - 1);
+            return Some(self.reader.lines(self.log, &found, self.next, last));
+        };
+        let mut position = match self.place {
+            Some((first, position)) if first == segment.first => position,
+            _ => beginning(&segment),
+        };
+        let mut lines = Vec::new();
+        let (from, to) = (self.next, self.through.min(segment.last()));
+        while lines.is_empty() {
+            let read = (self.reader).segment_lines(
+                self.log,
+                &segment,
+                &mut position,
+                from,
+                to,
+                &mut lines,
+            );
+            if let Err(error) = read {
+                return Some(Err(error));
+            }
+        }
+        self.place = Some((segment.first, position));
+        Some(Ok(lines))
+    }
+}
+
+fn beginning(segment: &Segment) -> Position {
+    Position {
+        seq: segment.first,
+        offset: 0,
+    }
+}
+
+fn segment_of(found: &Log, seq: Seq) -> Option<Segment> {
     let parts = found.parts();
     let index = parts
         .segments
-        .partition_point(|segment| segment.last() < first);
-    parts
-        .segments
-        .get(index)
-        .map_or(first + TAIL_LINES - 1, Segment::last)
+        .partition_point(|segment| segment.last() < seq);
+    parts.segments.get(index).cloned()
 }
 
 /// Lines that are searched together.

@@ -12,6 +12,7 @@ use crate::protocol::{Millis, Seq};
 use memchr::{memchr_iter, memmem};
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::ops::Range;
 
 /// A segment as `state.json` records it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -292,7 +293,7 @@ pub fn json_of(line: &[u8], seq: Seq) -> Option<&[u8]> {
 }
 
 /// The `seq` of a message or report. No name has a quote, so the first such key is the right one.
-pub fn seq_of(body: &[u8]) -> Option<Seq> {
+fn seq_of(body: &[u8]) -> Option<Seq> {
     const KEY: &[u8] = br#""seq":"#;
     let start = memmem::find(body, KEY)? + KEY.len();
     let digits = body[start..]
@@ -305,13 +306,48 @@ pub fn seq_of(body: &[u8]) -> Option<Seq> {
         .ok()
 }
 
-/// The bytes of the lines `from..to` (0 is the first) of a segment's content, without walking further than needed.
-pub fn lines(content: &[u8], from: usize, to: usize) -> Option<&[u8]> {
-    let mut ends = memchr_iter(b'\n', content);
-    let start = match from {
-        0 => 0,
-        _ => ends.nth(from - 1)? + 1,
-    };
-    let end = ends.nth(to - from - 1)? + 1;
-    Some(&content[start..end])
+/// Where a line begins in a segment's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub seq: Seq,
+    pub offset: u64,
+}
+
+/// Lines that stand together.
+pub struct Block {
+    pub bytes: Vec<u8>,
+    /// Each line's message or report in `bytes`.
+    pub lines: Vec<Range<usize>>,
+}
+
+/// The complete lines at the beginning of `bytes`, where the line at `position` begins. Those from `from` on are checked
+/// and kept; beyond `to` none is looked at. Moves `position` behind the last one. Fails with the `seq` of a damaged line.
+pub fn split_block(
+    bytes: &[u8],
+    position: &mut Position,
+    from: Seq,
+    to: Seq,
+) -> Result<Block, Seq> {
+    let mut lines = Vec::new();
+    let (mut kept, mut at) = (0, 0);
+    for end in memchr_iter(b'\n', bytes) {
+        if position.seq > to {
+            break;
+        }
+        if position.seq < from {
+            kept = end + 1;
+        } else {
+            let body = json_of(&bytes[at..end], position.seq).ok_or(position.seq)?;
+            lines.push(at - kept..at - kept + body.len() + 1);
+        }
+        position.seq += 1;
+        position.offset += (end + 1 - at) as u64;
+        at = end + 1;
+    }
+    let mut bytes = bytes[kept..at].to_vec();
+    for line in &lines {
+        // The comma before the checksum gives way to the brace that ends the message.
+        bytes[line.end - 1] = b'}';
+    }
+    Ok(Block { bytes, lines })
 }

@@ -6,6 +6,7 @@
 use super::rooms::room_parameter;
 use super::{Answered, Call};
 use crate::auth::token::Claims;
+use crate::hub::{LookedUp, NewMessage};
 use crate::limits::{SEARCH_DEADLINE, SEARCH_QUERY_BYTES};
 use crate::net::edits;
 use crate::net::response::Answer;
@@ -16,7 +17,15 @@ use std::time::Instant;
 pub(super) fn post(call: &Call<'_>, claims: &Claims) -> Answered {
     let request: MessageRequest = call.body()?;
     request.check()?;
-    Ok(Answer::json(200, call.context.hub.post(claims, request)?))
+    let hub = &call.context.hub;
+    let looked_up = if request.id.is_some() || request.replaces.is_some() {
+        let _look_up = call.context.look_ups.begin(&claims.sub);
+        hub.look_up_for(claims, &request)?
+    } else {
+        LookedUp::default()
+    };
+    let new = NewMessage { request, looked_up };
+    Ok(Answer::json(200, hub.post(claims, new)?))
 }
 
 pub(super) fn history(call: &Call<'_>, claims: &Claims) -> Answered {

@@ -105,6 +105,7 @@ struct Inner {
     plan: Option<Plan>,
     /// Reads that fail from now on.
     failing_reads: u64,
+    longest_read: usize,
     time: u64,
 }
 
@@ -184,6 +185,11 @@ impl MemoryDisk {
 
     pub fn fail_reads(&self, count: u64) {
         self.lock().failing_reads = count;
+    }
+
+    /// The most bytes that were read at once since this was asked last.
+    pub fn longest_read(&self) -> usize {
+        std::mem::take(&mut self.lock().longest_read)
     }
 
     pub fn operations(&self) -> u64 {
@@ -322,15 +328,23 @@ impl MemoryDisk {
 
 impl Disk for MemoryDisk {
     fn read(&self, name: &str, bytes: u64, into: &mut Vec<u8>) -> io::Result<()> {
+        self.read_part(name, 0, usize::try_from(bytes).unwrap_or(usize::MAX), into)
+    }
+
+    fn read_part(
+        &self,
+        name: &str,
+        offset: u64,
+        bytes: usize,
+        into: &mut Vec<u8>,
+    ) -> io::Result<()> {
         into.clear();
-        let inner = self.reading()?;
+        let mut inner = self.reading()?;
         let file = MemoryDisk::file(&inner, name)?;
         let file = file.lock().unwrap();
-        let length = file
-            .content
-            .len()
-            .min(usize::try_from(bytes).unwrap_or(usize::MAX));
-        into.extend_from_slice(&file.content[..length]);
+        let rest = file.content.get(offset as usize..).unwrap_or_default();
+        into.extend_from_slice(&rest[..rest.len().min(bytes)]);
+        inner.longest_read = inner.longest_read.max(into.len());
         Ok(())
     }
 

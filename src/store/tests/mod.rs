@@ -263,6 +263,7 @@ fn small() -> Options {
     Options {
         journal_bytes: 4096,
         segment_messages: 7,
+        read_bytes: 200,
         retry: Duration::from_millis(1),
     }
 }

@@ -196,3 +196,45 @@ fn ids_are_found_while_checkpoints_move_them() {
     assert!(through > 100, "{through}");
     hub.journal.close().unwrap();
 }
+
+/// A thousand connections may be reading, and a segment of long messages has many megabytes.
+#[test]
+fn a_long_segment_is_read_in_parts() {
+    let disk = MemoryDisk::default();
+    let options = || Options {
+        journal_bytes: u64::MAX,
+        segment_messages: 1_000,
+        ..Options::default()
+    };
+    let mut hub = Hub::start(open_disk(Box::new(disk.clone()), options(), 1).unwrap());
+    hub.push_and_wait(&hub.user("Eva"));
+    for index in 0..40 {
+        // Each byte takes six in a file.
+        let content = "\u{1}".repeat(if index % 2 == 0 { 16_384 } else { 3 });
+        let id = format!("id {index}");
+        hub.push_and_wait(&hub.message("general", "Eva", &content, Some(&id)));
+    }
+    hub.journal.close().unwrap();
+    let hub = Hub::start(open_disk(Box::new(disk.clone()), options(), 1).unwrap());
+    assert_eq!(
+        hub.reader.find_id(OFFICE, "Eva", "none").unwrap().covered,
+        41
+    );
+    disk.longest_read();
+    let mut expected = 1..=41;
+    for line in hub.reader.read_range(OFFICE, 0, u64::MAX) {
+        assert_eq!(seqs(&[line.unwrap()]), [expected.next().unwrap()]);
+    }
+    assert!(expected.is_empty());
+    let range = PageRange {
+        before: Some(31),
+        after: None,
+        limit: 2,
+    };
+    let page = hub.reader.page(OFFICE, &range).unwrap();
+    assert_eq!(seqs(&page.lines), [29, 30]);
+    let found = hub.reader.find_id(OFFICE, "Eva", "id 7").unwrap().found;
+    assert_eq!(found.map(|(seq, _)| seq), Some(9));
+    let longest = disk.longest_read();
+    assert!(longest <= limits::READ_BYTES, "{longest} bytes at once");
+}
