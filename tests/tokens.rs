@@ -286,6 +286,74 @@ fn signing_out_ends_every_token_and_socket() {
 }
 
 #[test]
+fn a_revoked_token_with_a_malformed_request_is_unauthorized() {
+    let server = shared();
+    let ann = register(&server, "ann");
+    ann.post(&server, "/auth/logout").send().nothing();
+    for path in [
+        "/chat/history/general?limit=0",
+        "/chat/history/general?before=x",
+        "/chat/history/%20",
+        "/chat/members/%20",
+        "/chat/search",
+        "/chat/search?q=x&room=%20",
+        "/reports?limit=0",
+    ] {
+        let answer = ann.get(&server, path).send();
+        answer.refused(401, "unauthorized");
+    }
+    for path in [
+        "/chat/create/%20",
+        "/chat/create/x?kind=direct",
+        "/chat/direct/%20",
+        "/chat/adduser/general/%20",
+        "/chat/join/%20",
+        "/chat/leave/%20",
+    ] {
+        let answer = ann.post(&server, path).body("").send();
+        answer.refused(401, "unauthorized");
+    }
+    for path in ["/auth/password", "/chat/chatroom"] {
+        for body in [
+            "",
+            "{",
+            "{}",
+            r#"{"old":"x","new":"y","room":"x","content":""}"#,
+        ] {
+            let answer = ann.post(&server, path).body(body).send();
+            answer.refused(401, "unauthorized");
+        }
+    }
+}
+
+#[test]
+fn a_socket_ends_when_its_token_expires() {
+    let server = Launch::new().environment("JWT_SECRET", KEY).start();
+    let ann = register(&server, "ann");
+    let (header, mut claims) = parts(&ann.token);
+    claims["exp"] = (now_millis() / 1000 + 3).into();
+    let brief = Person {
+        token: sign(&header, &claims, KEY.as_bytes()),
+        ..ann.clone()
+    };
+    let mut lasting = Socket::connect(&server, &ann);
+    let mut idle = [
+        Socket::bearer(&server, &brief).0,
+        Socket::connect(&server, &brief),
+    ];
+    // Half a message keeps the reader waiting for the rest.
+    let mut half = RawSocket::signed_in(&server, &brief);
+    half.connection
+        .send(&raw::frame_bytes(0x81, Some(100), b"{"));
+    for socket in &mut idle {
+        assert_eq!(socket.expect_close(), Some(4401));
+    }
+    assert_eq!(half.expect_close(), 4401);
+    assert!(now_millis() / 1000 >= claims["exp"].as_u64().unwrap());
+    lasting.barrier();
+}
+
+#[test]
 fn tokens_and_their_end_outlive_a_restart() {
     let launch = Launch::new();
     let server = launch.start();

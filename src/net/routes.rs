@@ -238,10 +238,7 @@ impl Routes<'_> {
         let answered = match route.handler {
             Handler::Connect => return connect::upgrade(self.0, &request.head),
             Handler::Open(run) => run(&call),
-            Handler::Token(run) => call
-                .token()
-                .and_then(|claims| claims.ok_or_else(no_token))
-                .and_then(|claims| run(&call, &claims)),
+            Handler::Token(run) => call.with_token(run),
         };
         Outcome::Answer(answered.unwrap_or_else(Answer::from))
     }
@@ -316,6 +313,16 @@ fn bare_token(value: &str) -> &str {
 impl Call<'_> {
     fn token(&self) -> Result<Option<Claims>, Error> {
         token_of(self.context, &self.request.head)
+    }
+
+    /// A token that verifies may be revoked, which only the hub knows. Handlers ask it when they have checked the rest;
+    /// so where that is wrong it is asked here, and a request without a good token is told that and nothing else.
+    fn with_token(&self, run: fn(&Call<'_>, &Claims) -> Answered) -> Answered {
+        let claims = self.token()?.ok_or_else(no_token)?;
+        run(self, &claims).map_err(|error| match self.context.hub.account(&claims) {
+            Err(revoked) if revoked.code == Code::Unauthorized => revoked,
+            _ => error,
+        })
     }
 
     fn body<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {

@@ -14,6 +14,8 @@ pub struct Transport {
     stream: Arc<TcpStream>,
     outbox: Arc<Outbox>,
     wait: Wait,
+    /// Where there is one: nothing is read after it, whatever else is waited for.
+    end: Option<Instant>,
     heard: Instant,
 }
 
@@ -32,6 +34,7 @@ impl Transport {
             stream,
             outbox,
             wait: Wait::Each,
+            end: None,
             heard: Instant::now(),
         }
     }
@@ -45,6 +48,11 @@ impl Transport {
     /// From here on nothing is read after `deadline`, not even what has come.
     pub fn wait_until(&mut self, deadline: Instant) {
         self.wait = Wait::Until(deadline);
+    }
+
+    /// From here on nothing is read after `end`, whatever comes until then.
+    pub fn end_at(&mut self, end: Option<Instant>) {
+        self.end = end;
     }
 
     /// When the peer last sent something, be it a part of a frame.
@@ -67,6 +75,8 @@ impl Read for Transport {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             self.set_timeout(left);
+        } else if self.end.is_some_and(|end| end <= Instant::now()) {
+            return Err(io::ErrorKind::TimedOut.into());
         }
         let count = (&*self.stream).read(buffer)?;
         self.heard = Instant::now();
@@ -111,6 +121,10 @@ mod tests {
         let late = transport.read(&mut [0]).unwrap_err();
         assert_eq!(late.kind(), io::ErrorKind::TimedOut);
         transport.wait_for_each(Duration::from_secs(60));
+        transport.end_at(Some(begin));
+        let late = transport.read(&mut [0]).unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        transport.end_at(Some(begin + Duration::from_secs(60)));
         assert_eq!(transport.read(&mut [0; 8]).unwrap(), 2);
     }
 }

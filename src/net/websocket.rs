@@ -149,7 +149,10 @@ impl Session {
             receiver,
         );
         match attached {
-            Ok(attached) => Ok(self.welcome(present, attached, greeting.id)),
+            Ok(attached) => {
+                let expires = greeting.claims.exp;
+                Ok(self.welcome(present, attached, expires, greeting.id))
+            }
             Err(error) => {
                 self.outbox.release();
                 Err(self.refuse(&error, greeting.id.as_deref()))
@@ -157,7 +160,13 @@ impl Session {
         }
     }
 
-    fn welcome(&self, present: Present, attached: Attached, id: Option<String>) -> Member {
+    fn welcome(
+        &self,
+        present: Present,
+        attached: Attached,
+        expires: u64,
+        id: Option<String>,
+    ) -> Member {
         let (reader, log) = (self.context.reader.clone(), self.context.log.clone());
         let ack = id.is_some().then(|| empty_ack(id.as_deref()));
         let missed = CatchUp::new(reader, log, attached.welcome, ack, attached.missed);
@@ -165,6 +174,7 @@ impl Session {
         Member {
             present,
             user: attached.user,
+            expires,
             turns: Arc::default(),
         }
     }
@@ -248,35 +258,52 @@ impl Session {
     // ---- signed in ------------------------------------------------------------------------------
 
     fn live(&mut self, member: &Member) -> Ending {
-        let mut wait = limits::PING_AFTER;
+        let mut wait = limits::PING_AFTER.min(member.time_left());
         self.transport().wait_for_each(wait);
+        self.transport().end_at(member.end());
         loop {
             if self.outbox.is_closing() {
                 return Ending::Closing;
             }
-            match self.socket.read() {
+            let read = self.socket.read();
+            // What the token allowed ends with it; whoever has a newer one comes back with that.
+            if member.time_left().is_zero() {
+                return Ending::Close(CLOSE_UNAUTHORIZED, "The token has expired. Sign in again.");
+            }
+            match read {
                 Ok(Message::Close(frame)) => return Ending::closed(frame),
                 Ok(message) => self.hear(member, message),
                 Err(WsError::Io(error)) if is_timeout(&error) => {
-                    let heard = self.transport().heard();
-                    let alive = self
-                        .outbox
-                        .catching_up()
-                        .map_or(heard, |progress| heard.max(progress));
-                    let left = limits::SILENT_PEER.saturating_sub(alive.elapsed());
-                    if left < TIMER_SLACK {
+                    let Some(next) = self.ping() else {
                         return Ending::Gone;
-                    }
-                    self.outbox.send(&Frame::ping());
-                    let next = (left - TIMER_SLACK).clamp(TIMER_SLACK, limits::PING_AFTER);
+                    };
+                    let next = next.min(member.time_left());
                     if next != wait {
                         wait = next;
                         self.transport().wait_for_each(wait);
                     }
+                    // The clock by which tokens are judged may have been set.
+                    self.transport().end_at(member.end());
                 }
                 Err(error) => return ending_of(&error),
             }
         }
+    }
+
+    /// Asks whether a silent peer is there. How long to wait for a sign of life; `None` where there was none for too
+    /// long.
+    fn ping(&mut self) -> Option<Duration> {
+        let heard = self.transport().heard();
+        let alive = self
+            .outbox
+            .catching_up()
+            .map_or(heard, |progress| heard.max(progress));
+        let left = limits::SILENT_PEER.saturating_sub(alive.elapsed());
+        if left < TIMER_SLACK {
+            return None;
+        }
+        self.outbox.send(&Frame::ping());
+        Some((left - TIMER_SLACK).clamp(TIMER_SLACK, limits::PING_AFTER))
     }
 
     fn hear(&mut self, member: &Member, message: Message) {
@@ -415,10 +442,22 @@ impl Ending {
 struct Member {
     present: Present,
     user: String,
+    /// When the token that it signed in with ends: seconds since the Unix epoch.
+    expires: u64,
     turns: Arc<Turns>,
 }
 
 impl Member {
+    /// Until the token ends; zero where it has.
+    fn time_left(&self) -> Duration {
+        Duration::from_secs(self.expires.saturating_sub(unix_seconds()))
+    }
+
+    /// When that will be; `None` where it is further than clocks count.
+    fn end(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.time_left())
+    }
+
     /// Whether a message with this `id` is in the segments already. The room is looked up each time: after a failed
     /// write its name may stand for another log. Who is not in the room does not hear that its files are damaged.
     fn look_up(

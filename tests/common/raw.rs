@@ -1,7 +1,8 @@
 //! WebSocket by the byte (RFC 6455, section 5.2), to say what no proper client says.
 
 use super::http::Connection;
-use super::{Person, Server, Value};
+use super::{HANG, Person, Server, Value};
+use std::time::Instant;
 
 /// The key of RFC 6455, section 1.3, and the answer to it.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -104,7 +105,9 @@ impl RawSocket {
 
     /// Reads on until the server's close frame; answers its code. The end of the connection must follow.
     pub fn expect_close(&mut self) -> u16 {
+        let begin = Instant::now();
         loop {
+            assert!(begin.elapsed() < HANG, "the server does not close");
             let (_, opcode, payload) = self.read().expect("a close frame before the end");
             if opcode == CLOSE {
                 assert!(payload.len() >= 2, "a close says why: {payload:?}");

@@ -6,6 +6,7 @@
 use super::{HANG, Person, Server, Value, assert_error, json};
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Error, Message, WebSocket};
 
@@ -269,7 +270,9 @@ impl Socket {
     }
 
     fn read(&mut self) -> Event {
+        let begin = Instant::now();
         loop {
+            assert!(begin.elapsed() < HANG, "nothing but pings came");
             return match self.socket.read() {
                 Ok(Message::Text(text)) => Event::Frame(parse(text.as_bytes())),
                 Ok(Message::Binary(bytes)) => Event::Frame(parse(&bytes)),
