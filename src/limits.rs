@@ -114,7 +114,8 @@ pub const IDLE_THREAD: Duration = Duration::from_secs(10);
 
 // ---- people -------------------------------------------------------------------------------------
 
-/// Messages of one user: so many at once ...
+/// Messages of one user, and changes of rooms (making, adding, joining, leaving), each counted by itself: so many at
+/// once ...
 pub const MESSAGE_BURST: u32 = 100;
 /// ... and so many a second for good.
 pub const MESSAGES_PER_SECOND: u32 = 20;

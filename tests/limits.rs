@@ -195,6 +195,44 @@ fn messages_of_one_user() {
 }
 
 #[test]
+fn changes_of_rooms_have_the_rate_of_messages() {
+    let server = Launch::limited().start();
+    let (ann, ben) = (register(&server, "ann"), register(&server, "ben"));
+    let room = room_of(&server, &ben, &[]);
+    let mut anns = Socket::connect(&server, &ann);
+    let begin = Instant::now();
+    for at in 0..400 {
+        let action = if at % 2 == 0 { "Join" } else { "Leave" };
+        anns.write(json!({"action": action, "data": room, "id": format!("r{at}")}));
+    }
+    anns.flush();
+    let (mut changes, mut refused) = (0, 0);
+    for at in 0..400 {
+        match anns.reply(&format!("r{at}")) {
+            (action, _) if action == "Ack" => changes += 1,
+            (_, data) if data["code"] == "rate_limited" => refused += 1,
+            // Who could not join cannot leave.
+            (_, data) => assert_error(&data, "forbidden"),
+        }
+    }
+    // Who could not leave joins again, which changes nothing and is not counted.
+    let last = ben.room(&server, &room).unwrap()["last_seq"].clone();
+    let counted = last.as_u64().unwrap() as usize - 1;
+    assert!(counted <= changes);
+    let earned = 100 + 20 * (begin.elapsed().as_millis() as usize).div_ceil(1_000) + 1;
+    assert!((100..=earned).contains(&counted), "{counted} of {earned}");
+    assert!(refused > 0);
+    limited(&until("the limit by HTTP", || {
+        let path = format!("/chat/create/{}", fresh("new"));
+        let answer = ann.post(&server, &path).send();
+        (answer.status == 429).then_some(answer)
+    }));
+    // Messages are another count, and Ben another user.
+    ann.say(&server, "general", "hello");
+    room_of(&server, &ben, &[]);
+}
+
+#[test]
 fn repetitions_after_a_refusal_are_stored_once() {
     let server = Launch::limited().start();
     let ann = register(&server, "ann");

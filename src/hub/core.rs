@@ -46,6 +46,8 @@ pub(super) struct Session {
 /// What one user may do per second.
 pub(super) struct Buckets {
     pub messages: Bucket,
+    /// Rooms made, entered, left.
+    pub rooms: Bucket,
     pub typing: Bucket,
 }
 
@@ -203,8 +205,10 @@ impl Core {
             return None;
         }
         let now = self.now.instant;
+        let full = || Bucket::new(limits::MESSAGE_BURST, limits::MESSAGES_PER_SECOND, now);
         Some(self.buckets.entry(user).or_insert_with(|| Buckets {
-            messages: Bucket::new(limits::MESSAGE_BURST, limits::MESSAGES_PER_SECOND, now),
+            messages: full(),
+            rooms: full(),
             typing: Bucket::new(limits::TYPING_BURST, limits::TYPING_PER_SECOND, now),
         }))
     }

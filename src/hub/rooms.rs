@@ -49,6 +49,7 @@ impl Core {
         }
         others.remove(&user);
         self.may_write()?;
+        self.count_change(user)?;
         let event = RoomEvent::Created {
             user: self.name(user).to_owned(),
             users: self.names(&others),
@@ -67,6 +68,7 @@ impl Core {
             return Ok((room, false));
         }
         self.may_write()?;
+        self.count_change(user)?;
         let name = self.free_direct_name();
         Ok((
             self.make_room(user, name, RoomKind::Direct, &people, None),
@@ -156,6 +158,7 @@ impl Core {
             return Err(Error::new(Code::AlreadyMember, message));
         }
         self.may_write()?;
+        self.count_change(user)?;
         let (adder, name) = (self.name(user).to_owned(), self.name(other).to_owned());
         self.enter(
             id,
@@ -173,6 +176,7 @@ impl Core {
         let id = self.visible_room(user, room)?;
         if !self.state.room(id).has(user) {
             self.may_write()?;
+            self.count_change(user)?;
             let name = self.name(user).to_owned();
             self.enter(id, user, None, RoomEvent::Joined { user: name });
         }
@@ -206,6 +210,7 @@ impl Core {
             return Err(direct_is_fixed());
         }
         self.may_write()?;
+        self.count_change(user)?;
         let leaver = self.name(user).to_owned();
         let announcement = self.announcement(
             id,
@@ -230,6 +235,20 @@ impl Core {
         self.send_staged_message(id);
         self.log("room_left", vec![("room", name), ("user", leaver)]);
         Ok(id)
+    }
+
+    /// Each change puts a message into a room, or makes one, for good; so they have a rate too.
+    fn count_change(&mut self, user: UserId) -> Result<(), Error> {
+        let now = self.now.instant;
+        let Some(buckets) = self.buckets_of(user) else {
+            return Ok(());
+        };
+        buckets.rooms.take(now).map_err(|wait| {
+            Error::rate_limited(
+                "You are changing rooms too fast. Wait a moment and try again.",
+                wait,
+            )
+        })
     }
 
     fn send_added(&mut self, id: RoomId, adder: Option<UserId>, added: &[UserId]) {

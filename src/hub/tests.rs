@@ -297,6 +297,36 @@ fn messages_have_a_rate_and_say_when_to_go_on() {
 }
 
 #[test]
+fn changes_of_rooms_have_the_rate_of_messages() {
+    let mut core = hub_with(&["Eva", "Ben"]);
+    let (eva, ben) = (user(&core, "Eva"), user(&core, "Ben"));
+    for index in 0..100 {
+        let request = create(&format!("room {index}"), RoomKind::Public, &[]);
+        core.create_room(eva, request).unwrap();
+        take(&mut core);
+    }
+    core.create_room(ben, create("Bens room", RoomKind::Public, &[]))
+        .unwrap();
+    take(&mut core);
+    let request = create("one more", RoomKind::Public, &[]);
+    assert_eq!(code(core.create_room(eva, request)), Code::RateLimited);
+    let direct = core.direct_room(eva, &["Ben".to_owned()]);
+    assert_eq!(code(direct), Code::RateLimited);
+    assert_eq!(code(core.add_user(eva, "room 0", "Ben")), Code::RateLimited);
+    assert_eq!(code(core.join(eva, "Bens room")), Code::RateLimited);
+    assert_eq!(code(core.leave(eva, "room 0")), Code::RateLimited);
+    assert!(core.take_entry(None).is_none(), "nothing was decided");
+    // What changes nothing costs nothing, messages are another count, and the time heals all.
+    core.join(eva, "room 0").unwrap();
+    core.post(eva, message("room 0", "hi", None)).unwrap();
+    take(&mut core);
+    core.now.instant += Duration::from_millis(50);
+    core.leave(eva, "room 0").unwrap();
+    take(&mut core);
+    assert_eq!(code(core.leave(eva, "room 1")), Code::RateLimited);
+}
+
+#[test]
 fn read_positions_move_forward_and_never_beyond_the_end() {
     let mut core = hub_with(&["eva"]);
     let eva = user(&core, "eva");
