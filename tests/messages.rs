@@ -183,6 +183,27 @@ fn ids_have_at_most_64_bytes() {
     assert_eq!(ann.room(&server, &room).unwrap()["last_seq"], 3);
 }
 
+/// Its data has no such field, and unknown fields are ignored.
+#[test]
+fn an_id_in_the_data_of_a_frame_is_ignored() {
+    let server = shared();
+    let ann = register(&server, "ann");
+    let room = room_of(&server, &ann, &[]);
+    let mut socket = Socket::connect(&server, &ann);
+    for id in [
+        json!(""),
+        json!("x".repeat(65)),
+        json!(7),
+        json!({}),
+        json!("a"),
+    ] {
+        let data = json!({"room": room, "content": "hi", "id": id});
+        socket.ack("Message", data);
+    }
+    let page = ann.history(&server, &room, "");
+    assert_eq!(seqs(&page["messages"]), [1, 2, 3, 4, 5, 6]);
+}
+
 #[test]
 fn one_id_sent_at_once_by_many_is_stored_once() {
     let server = shared();

@@ -4,8 +4,8 @@
 
 use super::{Code, Error, RoomKind, Seq, names};
 use crate::limits::FRAME_ID_BYTES;
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{DeserializeOwned, IntoDeserializer};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -30,12 +30,11 @@ pub struct ReportRequest {
     pub issue: String,
 }
 
-/// Body of `POST /chat/chatroom`, and data of `Message`.
+/// Body of `POST /chat/chatroom`. Its `timestamp` is accepted and not used: the server's clock counts.
 #[derive(Clone, Debug, Deserialize)]
 pub struct MessageRequest {
     pub room: String,
     pub content: String,
-    /// Over HTTP only; a frame has its own.
     #[serde(default)]
     pub id: Option<String>,
     #[serde(default)]
@@ -43,9 +42,29 @@ pub struct MessageRequest {
     /// One's own earlier message whose text this one replaces.
     #[serde(default)]
     pub replaces: Option<Seq>,
-    /// Accepted and not used: the server's clock counts.
-    #[serde(default, rename = "timestamp")]
-    _timestamp: Option<IgnoredAny>,
+}
+
+/// Data of `Message`: the same without an `id`, since the frame has its own.
+#[derive(Deserialize)]
+struct MessageData {
+    room: String,
+    content: String,
+    #[serde(default)]
+    sender: Option<String>,
+    #[serde(default)]
+    replaces: Option<Seq>,
+}
+
+impl From<MessageData> for MessageRequest {
+    fn from(data: MessageData) -> MessageRequest {
+        MessageRequest {
+            room: data.room,
+            content: data.content,
+            id: None,
+            sender: data.sender,
+            replaces: data.replaces,
+        }
+    }
 }
 
 /// Data of `Read`.
@@ -65,10 +84,17 @@ pub struct TypingRequest {
 #[derive(Clone, Debug, Deserialize)]
 pub struct CreateRequest {
     pub name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "kind_by_name")]
     pub kind: Option<RoomKind>,
     #[serde(default)]
     pub users: Option<Vec<String>>,
+}
+
+/// serde would take `{"public":null}` for a kind too.
+fn kind_by_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RoomKind>, D::Error> {
+    let name: Option<String> = Option::deserialize(deserializer)?;
+    name.map(|name| RoomKind::deserialize(name.into_deserializer()))
+        .transpose()
 }
 
 /// Data of `History`.
@@ -204,7 +230,7 @@ fn parse_action(envelope: &Envelope<'_>) -> Result<UserAction, Error> {
             .map_err(|_| bad_request("\"action\" must be a string.".to_owned()))?,
     };
     let action = match name.as_str() {
-        "Message" => UserAction::Message(fields(envelope, &name)?),
+        "Message" => UserAction::Message(fields::<MessageData>(envelope, &name)?.into()),
         "Read" => UserAction::Read(fields(envelope, &name)?),
         "Typing" => UserAction::Typing(fields(envelope, &name)?),
         "Create" => UserAction::Create(fields(envelope, &name)?),
@@ -339,8 +365,12 @@ mod tests {
                 "{wrong}"
             );
         }
-        let create = r#"{"action":"Create","data":{"name":"x","kind":7},"id":"f"}"#;
-        assert_eq!(code_of(create), (Some("f".into()), Code::BadRequest));
+        for kind in ["7", r#"{"public":null}"#, r#""Public""#] {
+            let create =
+                format!(r#"{{"action":"Create","data":{{"name":"x","kind":{kind}}},"id":"f"}}"#);
+            let expected = (Some("f".into()), Code::BadRequest);
+            assert_eq!(code_of(&create), expected, "{kind}");
+        }
     }
 
     #[test]
