@@ -201,12 +201,14 @@ fn check_payload(payload: &[u8], now: u64) -> Result<Claims, TokenError> {
     Ok(claims)
 }
 
-/// serde takes an array for a struct too; a header and claims are objects.
+/// serde takes an array for a struct too; a header and claims are objects. Nor does it look at the bytes of what it
+/// ignores, and both are UTF-8 as a whole (RFC 7519, section 3).
 fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, TokenError> {
     if json.first() != Some(&b'{') {
         return Err(TokenError::Malformed);
     }
-    serde_json::from_slice(json).map_err(|_| TokenError::Malformed)
+    let text = std::str::from_utf8(json).map_err(|_| TokenError::Malformed)?;
+    serde_json::from_str(text).map_err(|_| TokenError::Malformed)
 }
 
 #[cfg(test)]
