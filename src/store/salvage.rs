@@ -11,7 +11,7 @@ use super::line;
 use super::segments::{self, Segment};
 use super::snapshot::{self, Snapshot};
 use crate::model::{Event, GENERAL, LogId, RoomId};
-use crate::protocol::{Message, RoomEvent, Seq};
+use crate::protocol::{Message, Report, RoomEvent, Seq};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a directory still holds, and what it does not.
@@ -19,7 +19,8 @@ pub struct Salvage {
     pub draft: Draft,
     /// Each a sentence.
     pub losses: Vec<String>,
-    /// Lines that an interrupted checkpoint left in files that do not count: by room's name and `seq`.
+    /// Lines that stand where they do not count, left by an interrupted checkpoint or in another room's file: by room's
+    /// name and `seq`.
     spare: BTreeMap<(String, Seq), Vec<u8>>,
     /// Events that cannot be read.
     pub lost_events: u64,
@@ -129,15 +130,35 @@ impl Salvage {
 
     /// A room whose record is lost: its messages say what it is called.
     fn take_lost_room(&mut self, disk: &dyn Disk, id: RoomId) {
-        let log = LogId::Room(id);
-        self.take_log(disk, log, &[], false);
-        let lines = self.draft.log(log).lines.values();
-        let name = lines.filter_map(|json| room_of(json)).next();
-        let name = name.unwrap_or_else(|| match id.0 {
+        let name = match id.0 {
             0 => GENERAL.to_owned(),
-            number => format!("lost-room-{number}"),
-        });
+            number => self
+                .name_in_files(disk, id)
+                .unwrap_or_else(|| format!("lost-room-{number}")),
+        };
         self.draft.rooms[id.0 as usize].record.name = name;
+        self.take_log(disk, LogId::Room(id), &[], false);
+    }
+
+    /// What most messages in a room's files call it: one or the other may have come there from another room's. No two
+    /// rooms have one name.
+    fn name_in_files(&self, disk: &dyn Disk, id: RoomId) -> Option<String> {
+        let log = LogId::Room(id);
+        let mut names: BTreeMap<String, usize> = BTreeMap::new();
+        let mut content = Vec::new();
+        for first in segments::firsts(disk, log) {
+            if disk
+                .read(&segments::file(log, first), u64::MAX, &mut content)
+                .is_ok()
+            {
+                for line in whole_lines(&content, log) {
+                    *names.entry(line.room.unwrap_or_default()).or_default() += 1;
+                }
+            }
+        }
+        names.retain(|name, _| self.draft.find_room(name).is_none());
+        let most = names.into_iter().max_by_key(|&(_, count)| count);
+        most.map(|(name, _)| name)
     }
 
     /// Reads a log's segments: what its records say where there are any, else all that is in its files.
@@ -150,6 +171,11 @@ impl Salvage {
                 draft.kept.insert(record.first, record.clone());
             }
         }
+        let own_room = match log {
+            LogId::Room(id) => self.draft.rooms.get(id.0 as usize),
+            LogId::Reports => None,
+        };
+        let own_room = own_room.map(|room| room.record.name.clone());
         for first in segments::firsts(disk, log) {
             let file = segments::file(log, first);
             let size = disk.metadata(&file).map_or(0, |metadata| metadata.bytes);
@@ -163,11 +189,11 @@ impl Salvage {
             if disk.read(&file, u64::MAX, &mut content).is_err() {
                 continue;
             }
-            for (seq, json) in whole_lines(&content) {
-                if !recorded || seq <= draft.last {
-                    draft.add(seq, &json);
-                } else if let Some(room) = room_of(&json) {
-                    self.spare.insert((room, seq), json);
+            for line in whole_lines(&content, log) {
+                if line.room == own_room && (!recorded || line.seq <= draft.last) {
+                    draft.add(line.seq, &line.json);
+                } else if let Some(room) = line.room {
+                    self.spare.insert((room, line.seq), line.json);
                 }
             }
         }
@@ -299,7 +325,7 @@ impl Salvage {
             (None, Some(kept)) => {
                 let mut content = Vec::new();
                 segments::read(disk, log, kept, &mut content).ok()?;
-                whole_lines(&content).into_iter().next()?.1
+                whole_lines(&content, log).into_iter().next()?.json
             }
             (None, None) => return None,
         };
@@ -309,7 +335,7 @@ impl Salvage {
         }
     }
 
-    /// What a damaged journal lost may be in a file that an interrupted checkpoint wrote.
+    /// What is lost where it belongs may stand elsewhere.
     fn use_spare(&mut self) {
         for ((room, seq), json) in std::mem::take(&mut self.spare) {
             if let Some(room) = self.draft.find_room(&room) {
@@ -350,25 +376,34 @@ fn drop_void(journals: &mut [Read], draft: &Draft) {
     }
 }
 
-/// The sealed lines of a segment, without their checksums.
-fn whole_lines(content: &[u8]) -> Vec<(Seq, Vec<u8>)> {
+/// A message or report that stands whole in a segment.
+struct Line {
+    seq: Seq,
+    /// The room that a message names.
+    room: Option<String>,
+    /// Without checksum.
+    json: Vec<u8>,
+}
+
+/// The messages or reports in a segment's file; what else is whole there came from elsewhere.
+fn whole_lines(content: &[u8], log: LogId) -> Vec<Line> {
     let pieces = line::pieces(content);
     let whole = pieces.iter().filter(|piece| piece.whole);
     whole
         .filter_map(|piece| {
             let body = line::unseal(&content[piece.start..piece.end])?;
             let json = [body, b"}"].concat();
-            Some((segments::seq_of(body)?, json))
+            let (seq, room) = match log {
+                LogId::Room(_) => {
+                    let message: Message = serde_json::from_slice(&json).ok()?;
+                    (message.seq, Some(message.room))
+                }
+                LogId::Reports => {
+                    let report: Report = serde_json::from_slice(&json).ok()?;
+                    (report.seq, None)
+                }
+            };
+            Some(Line { seq, room, json })
         })
         .collect()
-}
-
-/// The room that a message's JSON names.
-fn room_of(json: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Placed {
-        room: String,
-    }
-    let placed: Placed = serde_json::from_slice(json).ok()?;
-    Some(placed.room)
 }

@@ -225,19 +225,23 @@ pub struct Readable {
     pub reports: Option<(Seq, Vec<Segment>)>,
 }
 
-/// The lines of a damaged `state.json` that are undamaged.
+/// The lines of a damaged `state.json` that are undamaged, each once, though one may stand in another's place too.
 pub fn readable(content: &[u8]) -> Readable {
     let mut readable = Readable::default();
     for piece in line::pieces(content).iter().filter(|piece| piece.whole) {
         let object = &content[piece.start..piece.end];
-        if let Ok(user) = serde_json::from_slice(object) {
-            readable.users.push(user);
+        if let Ok(user) = serde_json::from_slice::<UserRecord>(object) {
+            if !readable.users.iter().any(|known| known.name == user.name) {
+                readable.users.push(user);
+            }
         } else if let Some((record, files)) = std::str::from_utf8(object)
             .ok()
             .and_then(|text| parse_room(text).ok())
         {
             let id = RoomId(files.id);
-            readable.rooms.push((id, record, files.segments));
+            if !readable.rooms.iter().any(|&(known, ..)| known == id) {
+                readable.rooms.push((id, record, files.segments));
+            }
         } else if let Ok(Reports { last_seq, segments }) = serde_json::from_slice(object) {
             readable.reports = Some((last_seq, segments));
         }
