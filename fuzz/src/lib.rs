@@ -4,11 +4,16 @@
 //! `targets/` makes a fuzzer of each of these; `tests/seeds.rs` of the main crate plays `seeds/` through them, and with
 //! them every input that ever failed.
 
+#![forbid(unsafe_code)]
+
 pub mod frame;
 pub mod journal;
+pub mod log;
 pub mod name;
 pub mod path;
+pub mod repair;
 pub mod request;
+pub mod segment;
 pub mod snapshot;
 pub mod token;
 pub mod websocket;
@@ -17,12 +22,15 @@ pub mod websocket;
 type Check = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Check); 8] = [
+pub const TARGETS: [(&str, Check); 11] = [
     ("frame", frame::check),
     ("journal", journal::check),
+    ("log", log::check),
     ("name", name::check),
     ("path", path::check),
+    ("repair", repair::check),
     ("request", request::check),
+    ("segment", segment::check),
     ("snapshot", snapshot::check),
     ("token", token::check),
     ("websocket", websocket::check),
