@@ -1,5 +1,7 @@
 //! Parse, run, exit code.
 
+#![forbid(unsafe_code)]
+
 use melangerie::cli::{self, Config, Invocation};
 use melangerie::net::lan;
 use melangerie::{Server, maintenance};

@@ -1,4 +1,4 @@
-//! Imports run one way: the table of `src/lib.rs`, held.
+//! Imports run one way: the table of `src/lib.rs`, held. And no code of ours is unsafe.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -108,5 +108,24 @@ fn imports_run_one_way() {
                 path.display()
             );
         }
+    }
+}
+
+#[test]
+fn nothing_is_unsafe() {
+    let read = |path: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        fs::read_to_string(path).unwrap()
+    };
+    // Cargo hands this to every target of the package, the build script included, and nothing can allow it again.
+    let manifest = read("Cargo.toml");
+    let lints = manifest
+        .split("\n[")
+        .find(|table| table.starts_with("lints.rust]"));
+    assert!(lints.unwrap().contains("\nunsafe_code = \"forbid\"\n"));
+    // What uses the library, or is a crate of its own, sees it where it looks first.
+    for root in ["src/lib.rs", "src/main.rs", "fuzz/src/lib.rs"] {
+        let forbids = |line: &str| line == "#![forbid(unsafe_code)]";
+        assert!(read(root).lines().any(forbids), "{root}");
     }
 }
