@@ -22,7 +22,9 @@ const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 280.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 14.0;
-const TOP: f64 = 34.0;
+/// The title's line, and each curve's name below it.
+const TITLE: f64 = 30.0;
+const NAME: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
 /// Panels beside each other.
 const COLUMNS: usize = 2;
@@ -94,15 +96,16 @@ fn label(value: f64) -> String {
 
 fn draw_panel(svg: &mut String, panel: &Panel) {
     let points = || panel.curves.iter().flat_map(|curve| curve.points.iter());
+    let top = TITLE + NAME * panel.curves.len() as f64;
     let across = Axis::around(points().map(|&(x, _)| x), LEFT, WIDTH - RIGHT);
-    let up = Axis::around(points().map(|&(_, y)| y), HEIGHT - BOTTOM, TOP);
+    let up = Axis::around(points().map(|&(_, y)| y), HEIGHT - BOTTOM, top);
     let (title, name) = (&panel.title, panel.across);
     let _ = writeln!(
         svg,
         "<text x=\"{LEFT}\" y=\"18\" font-size=\"13\" font-weight=\"bold\">{title}</text>"
     );
     for (x, label) in across.marks() {
-        line(svg, (x, TOP), (x, HEIGHT - BOTTOM));
+        line(svg, (x, top), (x, HEIGHT - BOTTOM));
         let y = HEIGHT - BOTTOM + 15.0;
         let _ = writeln!(
             svg,
@@ -124,7 +127,7 @@ fn draw_panel(svg: &mut String, panel: &Panel) {
     );
     for (number, (curve, colour)) in panel.curves.iter().zip(COLOURS).enumerate() {
         draw_curve(svg, curve, colour, &across, &up);
-        let (x, y) = (LEFT + 10.0, TOP + 16.0 + 14.0 * number as f64);
+        let (x, y) = (LEFT, TITLE + 3.0 + NAME * number as f64);
         let name = &curve.name;
         let _ = writeln!(
             svg,
