@@ -220,13 +220,20 @@ impl Hub {
     }
 
     /// As [`Hub::look_up`], for the user of a token.
-    pub fn look_up_for(
+    pub fn look_up_for<G>(
         &self,
         claims: &Claims,
         request: &MessageRequest,
+        reading: impl Fn() -> G,
     ) -> Result<LookedUp, Error> {
         let (log, sender) = self.writable(claims, &request.room)?;
-        self.look_up(log, &sender, request.id.as_deref(), request.replaces)
+        self.look_up(
+            log,
+            &sender,
+            request.id.as_deref(),
+            request.replaces,
+            reading,
+        )
     }
 
     /// The log of a room that the caller is in, and the caller's name as first written.
@@ -342,22 +349,25 @@ impl Hub {
     }
 
     /// What the files say of a message that is to be sent: to be done by the sender's thread, before the hub is asked.
-    pub fn look_up(
+    /// `reading` is held while they are read, which most messages do not ask for.
+    pub fn look_up<G>(
         &self,
         log: LogId,
         sender: &str,
         id: Option<&str>,
         replaces: Option<Seq>,
+        reading: impl Fn() -> G,
     ) -> Result<LookedUp, Error> {
         let mut looked_up = LookedUp {
             log: Some(log),
             ..LookedUp::default()
         };
         if let Some(id) = id {
-            let known = self.reader.find_id(log, sender, id)?;
+            let known = self.reader.find_id(log, sender, id, &reading)?;
             (looked_up.found, looked_up.covered) = (known.found, known.covered);
         }
         if let Some(original) = replaces {
+            let _reading = reading();
             looked_up.original = self.look_at_original(log, sender, original)?;
         }
         Ok(looked_up)

@@ -469,8 +469,9 @@ impl Member {
         let (hub, room, replaces) = (&context.hub, &request.room, request.replaces);
         match hub.log_of(room) {
             Some(log) if id.is_some() || replaces.is_some() => {
-                let _look_up = context.look_ups.begin(&self.user);
-                let looked_up = hub.look_up(log, &self.user, id, replaces);
+                let looked_up = hub.look_up(log, &self.user, id, replaces, || {
+                    context.look_ups.begin(&self.user)
+                });
                 looked_up.or_else(|error| {
                     hub.may_post_on(self.present.connection, room)?;
                     Err(error)

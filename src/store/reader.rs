@@ -276,8 +276,15 @@ impl Reader {
     }
 
     /// Looks for a message of `sender` with this `id` in the segments. The first call for a room reads all of its
-    /// segments; a room without any is answered without I/O.
-    pub fn find_id(&self, log: LogId, sender: &str, id: &str) -> Result<IdLookup, Error> {
+    /// segments; after that an id that nobody used is answered without I/O. `reading` is held while a message is read that
+    /// may have it.
+    pub fn find_id<G>(
+        &self,
+        log: LogId,
+        sender: &str,
+        id: &str,
+        reading: impl FnOnce() -> G,
+    ) -> Result<IdLookup, Error> {
         let mut lookup = IdLookup {
             found: None,
             covered: 0,
@@ -307,6 +314,10 @@ impl Reader {
         lookup.covered = ids.covered();
         let candidates: Vec<Seq> = ids.candidates(sender, id).collect();
         drop(ids);
+        if candidates.is_empty() {
+            return Ok(lookup);
+        }
+        let _reading = reading();
         for seq in candidates {
             let line = self.line(log, seq)?.ok_or_else(storage_failed)?;
             let message: Message =

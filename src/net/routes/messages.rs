@@ -19,8 +19,9 @@ pub(super) fn post(call: &Call<'_>, claims: &Claims) -> Answered {
     request.check()?;
     let hub = &call.context.hub;
     let looked_up = if request.id.is_some() || request.replaces.is_some() {
-        let _look_up = call.context.look_ups.begin(&claims.sub);
-        hub.look_up_for(claims, &request)?
+        hub.look_up_for(claims, &request, || {
+            call.context.look_ups.begin(&claims.sub)
+        })?
     } else {
         LookedUp::default()
     };

@@ -124,7 +124,7 @@ fn a_log_without_lines_is_empty() {
             found: None,
             covered: 0,
         };
-        assert_eq!(hub.reader.find_id(log, "Eva", "x").unwrap(), nothing);
+        assert_eq!(hub.reader.find_id(log, "Eva", "x", || ()).unwrap(), nothing);
     }
 }
 
@@ -135,7 +135,7 @@ fn an_id_is_found_in_the_segments_for_its_sender_alone() {
         for seq in 1..=LINES {
             for sender in ["Eva", "mira", "eva"] {
                 for id in [format!("id \"{seq}\""), "none".to_owned()] {
-                    let lookup = hub.reader.find_id(OFFICE, sender, &id).unwrap();
+                    let lookup = hub.reader.find_id(OFFICE, sender, &id, || ()).unwrap();
                     let is_it =
                         |line: &Message| line.sender == sender && line.id.as_ref() == Some(&id);
                     let expected = hub
@@ -182,7 +182,7 @@ fn ids_are_found_while_checkpoints_move_them() {
         let probe = 2 + seq / 2;
         let lookup = hub
             .reader
-            .find_id(OFFICE, "Eva", &probe.to_string())
+            .find_id(OFFICE, "Eva", &probe.to_string(), || ())
             .unwrap();
         assert!(
             lookup.covered >= through,
@@ -217,7 +217,10 @@ fn a_long_segment_is_read_in_parts() {
     hub.journal.close().unwrap();
     let hub = Hub::start(open_disk(Box::new(disk.clone()), options(), 1).unwrap());
     assert_eq!(
-        hub.reader.find_id(OFFICE, "Eva", "none").unwrap().covered,
+        hub.reader
+            .find_id(OFFICE, "Eva", "none", || ())
+            .unwrap()
+            .covered,
         41
     );
     disk.longest_read();
@@ -233,7 +236,11 @@ fn a_long_segment_is_read_in_parts() {
     };
     let page = hub.reader.page(OFFICE, &range).unwrap();
     assert_eq!(seqs(&page.lines), [29, 30]);
-    let found = hub.reader.find_id(OFFICE, "Eva", "id 7").unwrap().found;
+    let found = hub
+        .reader
+        .find_id(OFFICE, "Eva", "id 7", || ())
+        .unwrap()
+        .found;
     assert_eq!(found.map(|(seq, _)| seq), Some(9));
     let longest = disk.longest_read();
     assert!(longest <= limits::READ_BYTES, "{longest} bytes at once");
