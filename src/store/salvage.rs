@@ -274,10 +274,12 @@ impl Salvage {
         // Damaged pieces since the last whole one.
         let mut damaged = 0;
         let mut lines = Vec::new();
+        let mut has_header = false;
         for piece in line::pieces(content) {
             let bytes = &content[piece.start..piece.end];
             if piece.whole && serde_json::from_slice::<Header>(bytes).is_ok() {
                 damaged = 0;
+                has_header = true;
                 continue;
             }
             let parts =
@@ -307,6 +309,11 @@ impl Salvage {
         if is_cut {
             lost = lost.max(1);
             self.losses.push(format!("{name} has lost its end."));
+        }
+        if !has_header && lines.is_empty() {
+            // Nothing says how much there was.
+            lost = lost.max(u64::from(items.is_empty()));
+            self.losses.push(format!("{name} has lost its beginning."));
         }
         if !lines.is_empty() {
             let lines = lines.join(", ");
