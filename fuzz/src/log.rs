@@ -23,6 +23,10 @@ pub fn check(data: &[u8]) {
     let token = Signer::new(b"sixteen bytes ok").issue("Eva", 0, 1_800_000_000);
     let signature = token.rsplit('.').next().expect("three parts");
     let (before, behind) = text.split_at(middle);
+    // The signature alone is no token, and a fuzzer that has seen it writes it.
+    if text.contains(signature) {
+        return;
+    }
     let value = logged(&format!("{before}{token}{behind}"));
     assert!(!value.contains(signature), "{value}");
 }
