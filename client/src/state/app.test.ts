@@ -403,6 +403,17 @@ describe('an update of the server', () => {
 });
 
 describe('Hello', () => {
+  it('names a room whatever it is called', async () => {
+    const { app, server } = await open();
+    for (const name of ['__proto__', 'constructor']) {
+      app.rooms.told(room(name));
+      server.addRoom(room(name));
+      server.post(name, 'hi');
+    }
+    await idle();
+    expect(Object.entries(app.rooms.since(1000))).toEqual(expect.arrayContaining([['__proto__', 1], ['constructor', 1]]));
+  });
+
   it('stays below the bound of a frame however many rooms there are', async () => {
     const server = new FakeServer();
     for (let number = 0; number < 1500; number++) server.addRoom(room(`${'名'.repeat(55)}${number}`, { members: undefined }));

@@ -179,16 +179,17 @@ export class Rooms {
 
   /** Where to catch up, for `Hello`: rooms in which more arrived than was read. At most `bytes` of JSON; the rest is caught up from the read position, and what is known of that is dropped. */
   since(bytes: number): Record<string, number> {
-    const since: Record<string, number> = {};
+    const since: [string, number][] = [];
     let left = bytes;
     const rooms = [...this.#byName.values()].filter((room) => room.log.seen !== room.serverRead);
     rooms.sort((a, b) => Number(b === this.current) - Number(a === this.current) || b.lastActivity - a.lastActivity);
     for (const room of rooms) {
       left -= 4 * room.name.length + 24;
       if (left < 0) break;
-      since[room.name] = room.log.seen;
+      since.push([room.name, room.log.seen]);
     }
-    return since;
+    // A room may be called `__proto__`, which is no name to assign to.
+    return Object.fromEntries(since);
   }
 
   /** A room became the user's, or changed. */
