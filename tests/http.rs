@@ -522,3 +522,23 @@ fn cors_for_allowed_origins() {
         );
     }
 }
+
+/// Simple requests need no preflight: their effect is all that a foreign page wants.
+#[test]
+fn a_foreign_page_cannot_make_its_visitors_register_or_report() {
+    let server = Server::start();
+    let own = format!("http://{}", server.address);
+    let account = json!({"name": "Forged", "password": PASSWORD});
+    let report = json!({"name": "Forged", "issue": "forged"});
+    for origin in ["https://else.example", "null", "http://127.0.0.1", ""] {
+        for (path, body) in [("/auth/createuser", &account), ("/report", &report)] {
+            let request = server.post(path).json(body.clone());
+            request
+                .header("Origin", origin)
+                .send()
+                .refused(403, "bad_origin");
+        }
+    }
+    let request = server.post("/auth/createuser").json(account);
+    request.header("Origin", &own).send().ok(201);
+}

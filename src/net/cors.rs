@@ -11,13 +11,20 @@ const PREFLIGHT_SECONDS: &str = "86400";
 const REQUEST_HEADERS: &str = "authorization, content-type, if-none-match";
 const EXPOSED_HEADERS: &str = "ETag, Retry-After";
 
-/// Whether a WebSocket may be opened from `origin` by way of `host`; the two headers as they came.
+/// Whether a WebSocket may be opened, or anything changed, from `origin` by way of `host`; the two headers as they came.
 ///
 /// Whoever sends no origin is not a browser, and could claim any. A page of ours has the host and port by which the
 /// browser reached us; a proxy in front may have added TLS, so the scheme may be either.
 pub fn origin_allowed(origin: Option<&str>, host: Option<&str>, allowed: &[String]) -> bool {
     let Some(origin) = origin else { return true };
     is_listed(origin, allowed) || host.is_some_and(|host| is_same_host(origin, host))
+}
+
+/// Whether a page that is not ours, and not allowed, sent this. Who sends several origins hides one.
+pub fn is_foreign(head: &Head, allowed: &[String]) -> bool {
+    let mut origins = head.values("Origin");
+    let origin = origins.next();
+    origins.next().is_some() || !origin_allowed(origin, head.host(), allowed)
 }
 
 /// Adds what the origin of the request may need to read the answer.

@@ -229,6 +229,11 @@ impl Routes<'_> {
             // Whatever follows, if anything does, has no known end.
             return Outcome::Answer(Answer::error(&length_required()).closing());
         }
+        // A browser sends simple requests and forms of any page here, whose answers that page does not even want to read.
+        let changes = !matches!(request.head.method, Method::Get | Method::Head);
+        if changes && cors::is_foreign(&request.head, &self.0.config.allow_origins) {
+            return Outcome::Answer(Answer::error(&foreign_page()));
+        }
         let call = Call {
             context: self.0,
             request,
@@ -278,6 +283,11 @@ pub(super) fn not_found() -> Error {
         Code::NotFound,
         "There is nothing at this address. Check its spelling.",
     )
+}
+
+fn foreign_page() -> Error {
+    let why = "Pages of this origin may change nothing here. Whoever runs the server can allow it with --allow-origin.";
+    Error::new(Code::BadOrigin, why)
 }
 
 fn no_token() -> Error {

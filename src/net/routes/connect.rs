@@ -59,9 +59,7 @@ fn check(head: &Head, allowed: &[String]) -> Result<String, Answer> {
             return Err(Error::new(Code::BadRequest, why).into());
         }
     };
-    let mut origins = head.values("Origin");
-    let origin = origins.next();
-    if origins.next().is_some() || !cors::origin_allowed(origin, head.host(), allowed) {
+    if cors::is_foreign(head, allowed) {
         let why = "Pages of this origin may not connect. Whoever runs the server can allow it with --allow-origin.";
         return Err(Error::new(Code::BadOrigin, why).into());
     }
