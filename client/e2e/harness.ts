@@ -1,6 +1,7 @@
 // Owns: what every end-to-end test needs around the page: a server of its own on a free port with a directory of its own,
 // a proxy by which its network can be cut, and people who talk to it without a browser. Never knows the page.
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, connect, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -106,7 +107,7 @@ export class Person {
       socket.on('close', () => failed(new Error('the server closed the connection')));
       socket.on('open', () => {
         for (let number = 1; number <= n; number++) {
-          socket.send(JSON.stringify({ action: 'Message', data: { room, content: `${prefix} ${number}` }, id: `${prefix} ${number}` }));
+          socket.send(JSON.stringify({ action: 'Message', data: { room, content: `${prefix} ${number}` }, id: randomUUID() }));
         }
       });
       let acked = 0;

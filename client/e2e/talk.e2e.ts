@@ -180,11 +180,11 @@ it('read in one tab, is read in the others', async () => {
 it('goes on by itself after a restart of the server', async () => {
   const { someone: ada } = await somebody();
   await server.halt();
-  await ada.page.getByText('No connection').waitFor();
+  await ada.page.getByText('The server is restarting…').waitFor();
   await ada.say('while it was away');
   await server.run();
   await ada.sent('while it was away');
-  expect(await ada.page.getByText('No connection').count()).toBe(0);
+  expect(await ada.page.getByText('The server is restarting…').count()).toBe(0);
 });
 
 it('says why a message was not sent, and offers to try again, to change it or to drop it', async () => {

@@ -42,6 +42,17 @@ describe('Layout', () => {
     expect(layout.range(-100, 20)).toEqual({ from: 0, to: 3 });
   });
 
+  test('forgets the heights of rows that have gone, so that a long room costs no more than a short one', () => {
+    const layout = new Layout(() => 10);
+    for (let from = 0; from < 100_000; from += 100) {
+      const window = rows(...Array.from({ length: 600 }, (_, i) => `m${from + i}`));
+      layout.setRows(window);
+      for (const { key } of window) layout.measured(key, 25);
+    }
+    expect(layout.known).toBeLessThan(4_000);
+    expect(layout.total).toBe(600 * 25);
+  });
+
   test('an empty list has no rows and no height', () => {
     const layout = new Layout(() => 10);
     expect(layout.range(0, 100)).toEqual({ from: 0, to: 0 });

@@ -15,6 +15,9 @@ export interface Range {
   to: number;
 }
 
+/** Heights of rows that have gone are forgotten when there are more than these: whoever reads through a long room passes many. */
+const KEPT = 2_000;
+
 export class Layout<Row extends LayoutRow> {
   #rows: readonly Row[] = [];
   #index = new Map<string, number>();
@@ -29,12 +32,19 @@ export class Layout<Row extends LayoutRow> {
     this.#estimate = estimate;
   }
 
-  /** Takes the rows as they are now. Heights that were measured stay with their keys. */
+  /** How many heights are kept. */
+  get known(): number {
+    return this.#heights.size;
+  }
+
+  /** Takes the rows as they are now. Heights that were measured stay with their keys; those of rows that have gone, for a while. */
   setRows(rows: readonly Row[]): void {
     this.#rows = rows;
     this.#index = new Map(rows.map((row, index) => [row.key, index]));
     this.#tops = new Float64Array(rows.length + 1);
     this.#clean = 0;
+    if (this.#heights.size <= rows.length + KEPT) return;
+    for (const key of this.#heights.keys()) if (!this.#index.has(key)) this.#heights.delete(key);
   }
 
   /** Notes the height of a row; true where it differs from what was known. */

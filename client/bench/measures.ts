@@ -1,0 +1,245 @@
+// Owns: how each of the client's figures is taken. Never judges them.
+import type { Browser, BrowserContext, CDPSession } from 'playwright-core';
+import { newBrowser, Someone } from '../e2e/browser';
+import type { Person, TestServer } from '../e2e/harness';
+import type { Room as RoomData } from '../src/wire/protocol';
+
+export interface Row {
+  what: string;
+  target: string;
+  figure: string;
+}
+
+export interface Stage {
+  browser: Browser;
+  server: TestServer;
+  ada: Person;
+  ben: Person;
+}
+
+/** The room that holds the messages. */
+const ROOM = 'archive';
+/** How many of them are on their way at once. */
+const BATCH = 2_000;
+/** Loads of which the median counts. */
+const LOADS = 5;
+/** The CPU is slowed so many times, as browsers' developers do to stand for a slow laptop. */
+const SLOWED = 6;
+/** How far is scrolled, and how fast: quicker than one reads, slower than one flings. */
+const SCROLL_PX = 45_000;
+const SCROLL_PX_A_SECOND = 3_000;
+/** For how long is typed, in ms. */
+const TYPE_MS = 15_000;
+/** A key is pressed so often, in ms: a fast typist. */
+const KEY_MS = 80;
+const MESSAGES_A_SECOND = 50;
+
+/** Fills the room. Texts are of lengths as people write them, one to four lines. */
+export async function prepare(ben: Person, count: number): Promise<void> {
+  await ben.create(ROOM, ['Ada']);
+  for (let done = 0; done < count; done += BATCH) {
+    const words = 'the van is late again and nobody knows where the second key went '.repeat(1 + ((done / BATCH) % 4));
+    await ben.postMany(ROOM, `${words}${done}`, Math.min(BATCH, count - done));
+  }
+}
+
+/** Ada's browser, signed in. */
+async function signedIn({ browser, server, ada }: Stage): Promise<BrowserContext> {
+  const context = await newBrowser(browser, server.url);
+  const user = { name: ada.name, display_name: ada.name, admin: true, active: true };
+  await context.addInitScript((session) => localStorage.setItem('melangerie.session', session), JSON.stringify({ token: ada.token, user }));
+  return context;
+}
+
+async function openRoom(stage: Stage): Promise<{ context: BrowserContext; someone: Someone; session: CDPSession }> {
+  const context = await signedIn(stage);
+  const someone = await Someone.in(context, `/room/${ROOM}`);
+  await someone.settled();
+  await someone.page.keyboard.press('Escape');
+  await someone.log.getByRole('article').first().waitFor();
+  return { context, someone, session: await context.newCDPSession(someone.page) };
+}
+
+/** What comes over the wire, headers included, when somebody opens the page for the first time. */
+export async function firstLoad(stage: Stage): Promise<Row[]> {
+  const context = await signedIn(stage);
+  const page = await context.newPage();
+  const session = await context.newCDPSession(page);
+  await session.send('Network.enable');
+  const paths = new Map<string, string>();
+  let bytes = 0;
+  let files = 0;
+  session.on('Network.requestWillBeSent', ({ requestId, request }) => void paths.set(requestId, new URL(request.url).pathname));
+  session.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
+    if (/^\/(auth|chat)\//.test(paths.get(requestId) ?? '')) return;
+    bytes += encodedDataLength;
+    files++;
+  });
+  await page.goto('/room/general', { waitUntil: 'networkidle' });
+  await context.close();
+  return [{ what: `first load, ${files} files, compressed as the browser asks for over plain HTTP`, target: '≤ 150 KiB', figure: `${(bytes / 1024).toFixed(1)} KiB` }];
+}
+
+/** Runs in the page: when the composer can be used and no task of 50 ms or more was under way. */
+function timeToInteractive(): Promise<number> {
+  return new Promise((done) => {
+    let busyUntil = 0;
+    new PerformanceObserver((list) => {
+      for (const { startTime, duration } of list.getEntries()) busyUntil = Math.max(busyUntil, startTime + duration);
+    }).observe({ type: 'longtask', buffered: true });
+    let usable = 0;
+    const look = () => {
+      const ready = document.querySelector('#composer, textarea') && document.querySelector('[role=log][aria-busy=false] article');
+      if (ready && usable === 0) usable = performance.now();
+      // Quiet for a second after it could be used: what came before is all that stood in the way.
+      if (usable > 0 && performance.now() - Math.max(usable, busyUntil) > 1_000) done(Math.max(usable, busyUntil));
+      else setTimeout(look, 4);
+    };
+    look();
+  });
+}
+
+/** Ada has read the room, as one has who comes back to it. */
+async function readAll(stage: Stage): Promise<void> {
+  const { context } = await openRoom(stage);
+  for (;;) {
+    const rooms = await stage.ada.call<RoomData[]>('GET', '/chat/list');
+    if (rooms.some(({ name, last_seq, read_seq }) => name === ROOM && read_seq === last_seq)) break;
+    await pause(50);
+  }
+  await context.close();
+}
+
+/** From navigation until one can write and the messages are there: 100,000 in the room, nothing in the cache. */
+export async function interactive(stage: Stage): Promise<Row[]> {
+  const times: number[] = [];
+  await readAll(stage);
+  for (let load = 0; load < LOADS; load++) {
+    const context = await signedIn(stage);
+    const page = await context.newPage();
+    const session = await context.newCDPSession(page);
+    await session.send('Emulation.setCPUThrottlingRate', { rate: SLOWED });
+    await page.goto(`/room/${ROOM}`, { waitUntil: 'commit' });
+    times.push(await page.evaluate(timeToInteractive));
+    await context.close();
+  }
+  return [{ what: `time to interactive, CPU slowed ${SLOWED} times, median of ${LOADS}`, target: '≤ 1,000 ms', figure: `${at(times, 0.5)} ms (${at(times, 0)} to ${at(times, 1)})` }];
+}
+
+interface TraceEvent {
+  name: string;
+  ts: number;
+  dur?: number;
+  args?: { chrome_frame_reporter?: { state?: string; frame_type?: string } };
+}
+
+async function traced(session: CDPSession, work: () => Promise<unknown>): Promise<TraceEvent[]> {
+  const events: TraceEvent[] = [];
+  session.on('Tracing.dataCollected', ({ value }) => void events.push(...(value as unknown as TraceEvent[])));
+  await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: ['devtools.timeline', 'disabled-by-default-devtools.timeline', 'disabled-by-default-devtools.timeline.frame'] } });
+  await work();
+  const complete = new Promise((done) => session.once('Tracing.tracingComplete', done));
+  await session.send('Tracing.end');
+  await complete;
+  return events;
+}
+
+/** Scrolls up by the wheel, through pages that have to be loaded. */
+export async function scrolling(stage: Stage): Promise<Row[]> {
+  const { context, someone, session } = await openRoom(stage);
+  await someone.page.mouse.move(760, 400);
+  const gesture = { x: 760, y: 400, yDistance: SCROLL_PX, speed: SCROLL_PX_A_SECOND, gestureSourceType: 'mouse', preventFling: true } as const;
+  const events = await traced(session, () => session.send('Input.synthesizeScrollGesture', gesture));
+  await context.close();
+  const drawn = events.filter(({ name }) => name === 'DrawFrame').map(({ ts }) => ts / 1000).sort((a, b) => a - b);
+  const between = drawn.slice(1).map((time, index) => time - (drawn[index] ?? time));
+  const tasks = events.filter(({ name }) => name === 'RunTask' || name === 'ThreadControllerImpl::RunTask').map(({ dur = 0 }) => dur / 1000);
+  const late = between.filter((gap) => gap > 17.5).length;
+  return [
+    { what: `100,000 messages, ${SCROLL_PX} px scrolled upwards at ${SCROLL_PX_A_SECOND} px/s: time between frames, p50, p95, p99`, target: '16.7 ms', figure: `${fine(between, 0.5)}, ${fine(between, 0.95)}, ${fine(between, 0.99)} ms` },
+    { what: `the same: frames later than 17.5 ms, of ${between.length}`, target: '≤ 1 %', figure: `${((100 * late) / Math.max(1, between.length)).toFixed(1)} %` },
+    { what: 'the same: longest task', target: '≤ 50 ms', figure: `${fine(tasks, 1)} ms` },
+  ];
+}
+
+/** Runs in the page: how long from each key to the next paint. The browser tells in steps of 8 ms, and nothing below 16. */
+function watchKeys(): void {
+  const found: number[] = [];
+  Object.assign(window, { keys: found });
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (entry.name === 'keydown') found.push(entry.duration);
+  }).observe({ type: 'event', durationThreshold: 16 } as PerformanceObserverInit);
+}
+
+/** Types while messages arrive in the room that is open. */
+export async function typing(stage: Stage): Promise<Row[]> {
+  const { context, someone } = await openRoom(stage);
+  const { page } = someone;
+  await someone.composer.focus();
+  await page.evaluate(watchKeys);
+  let typed = 0;
+  let sent = 0;
+  let over = false;
+  const arriving = (async () => {
+    for (const begun = performance.now(); !over; await pause(20)) {
+      const due = Math.floor(((performance.now() - begun) / 1000) * MESSAGES_A_SECOND);
+      for (; sent < due; sent++) void stage.ben.post(ROOM, `a message while somebody types ${sent}`);
+    }
+  })();
+  const begun = performance.now();
+  while (performance.now() - begun < TYPE_MS) {
+    await page.keyboard.press('abcdefghij '[typed++ % 11] ?? 'a');
+    await pause(Math.max(0, begun + typed * KEY_MS - performance.now()));
+  }
+  over = true;
+  await arriving;
+  const slow = await page.evaluate(() => (window as unknown as { keys: number[] }).keys);
+  await someone.composer.fill('');
+  await context.close();
+  const all = [...Array.from({ length: Math.max(0, typed - slow.length) }, () => 0), ...slow];
+  const told = (part: number) => (at(all, part) < 16 ? '< 16' : String(at(all, part)));
+  return [{ what: `${typed} keys while ${sent} messages arrived at ${MESSAGES_A_SECOND} a second: key to next paint, p50, p95, p99, longest`, target: 'p95 ≤ 32 ms', figure: `${told(0.5)}, ${told(0.95)}, ${told(0.99)}, ${told(1)} ms` }];
+}
+
+/** Runs in the page: goes to the room's beginning, page by page, as fast as they come. */
+async function toBeginning(log: Element): Promise<void> {
+  while (!/This is the beginning/.test(log.textContent ?? '')) {
+    log.scrollTop = 0;
+    await new Promise((next) => requestAnimationFrame(() => setTimeout(next, 0)));
+  }
+}
+
+/** All of the room passes by: what stays in memory and in the page is bounded. */
+export async function throughAll(stage: Stage): Promise<Row[]> {
+  const { context, someone, session } = await openRoom(stage);
+  const before = await inUse(session);
+  const begun = performance.now();
+  await someone.log.evaluate(toBeginning);
+  const seconds = (performance.now() - begun) / 1000;
+  const after = await inUse(session);
+  await context.close();
+  const mib = (bytes: number) => (bytes / 1024 / 1024).toFixed(1);
+  return [
+    { what: `all 100,000 messages paged backwards by scrolling, in ${seconds.toFixed(0)} s: heap before and after`, target: 'grows by ≤ 10 MiB', figure: `${mib(before.heap)}, ${mib(after.heap)} MiB` },
+    { what: 'the same: nodes in the page before and after', target: 'bounded', figure: `${before.nodes}, ${after.nodes}` },
+  ];
+}
+
+async function inUse(session: CDPSession): Promise<{ heap: number; nodes: number }> {
+  await session.send('HeapProfiler.collectGarbage');
+  const { usedSize } = await session.send('Runtime.getHeapUsage');
+  const { nodes } = await session.send('Memory.getDOMCounters');
+  return { heap: usedSize, nodes };
+}
+
+const pause = (ms: number) => new Promise((over) => setTimeout(over, ms));
+
+/** The value below which `part` of them lie, exactly. */
+function quantile(values: number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0;
+}
+
+const at = (values: number[], part: number) => Math.round(quantile(values, part));
+const fine = (values: number[], part: number) => quantile(values, part).toFixed(1);
+
