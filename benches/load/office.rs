@@ -3,14 +3,17 @@
 //! Hashing 5,000 passwords takes minutes, sending 1,000,000 messages takes more; both are measured elsewhere. So an
 //! office is written as the hub would have had it written, through the library, before the server starts.
 
+use super::client::HANG;
 use melangerie::auth::password::Hasher;
 use melangerie::auth::token::Signer;
 use melangerie::model::{Event, RecentId, Replaced, RoomRecord, State, UserRecord};
 use melangerie::protocol::{Message, MessageFrame, Millis, RoomEvent, RoomKind, Seq};
 use melangerie::store::{self, Append, Data, Entry, Failed, Journal, Options, Record, Sink};
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// `JWT_SECRET` of every server under test, so that tokens can be signed here.
 pub const SECRET: &str = "a secret of the benches, 32 bytes";
@@ -24,6 +27,10 @@ pub struct Office {
     state: State,
     journal: Journal<()>,
     pending: Vec<Entry<()>>,
+    /// Entries that the journal was given, and those that it made durable.
+    happened: usize,
+    committed: Arc<AtomicUsize>,
+    directory: PathBuf,
     password: String,
     clock: Millis,
 }
@@ -37,10 +44,14 @@ impl Office {
     pub fn open_with(directory: &Path, options: Options) -> Office {
         let opened = store::open(directory, options, BEGIN).expect("an empty directory opens");
         let hasher = Hasher::new();
+        let committed = Arc::new(AtomicUsize::new(0));
         Office {
             state: opened.state,
-            journal: opened.store.start(MustHold),
+            journal: opened.store.start(MustHold(committed.clone())),
             pending: Vec::new(),
+            happened: 0,
+            committed,
+            directory: directory.to_owned(),
             password: hasher.hash("correct horse battery").expect("a hash"),
             clock: BEGIN,
         }
@@ -165,6 +176,7 @@ impl Office {
             then: (),
         });
         if self.pending.len() >= BATCH {
+            self.happened += self.pending.len();
             self.journal.push(&mut self.pending);
         }
     }
@@ -177,9 +189,19 @@ impl Office {
             .collect()
     }
 
-    /// As after an orderly stop: everything is folded.
+    /// As after an orderly stop: everything is folded. A stop leaves to the next start what would take seconds to fold,
+    /// so this waits until the checkpoint has come to the newest journal by itself.
     pub fn close(mut self) {
+        self.happened += self.pending.len();
         self.journal.push(&mut self.pending);
+        let begin = Instant::now();
+        let is_behind = || {
+            self.committed.load(Ordering::Acquire) < self.happened || journals(&self.directory) > 1
+        };
+        while is_behind() {
+            assert!(begin.elapsed() < HANG, "the office is not folded");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         self.journal.close().expect("everything is folded");
     }
 
@@ -206,11 +228,20 @@ pub fn token_of(name: &str) -> String {
     Signer::new(SECRET.as_bytes()).issue(name, 0, seconds)
 }
 
-/// Nothing may fail while an office is written.
-struct MustHold;
+/// How many journals there are.
+fn journals(directory: &Path) -> usize {
+    let entries = std::fs::read_dir(directory).expect("the data directory");
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter(|name| name.starts_with("journal-")).count()
+}
+
+/// Nothing may fail while an office is written. Counts what is durable.
+struct MustHold(Arc<AtomicUsize>);
 
 impl Sink<()> for MustHold {
-    fn committed(&mut self, _: Vec<()>) {}
+    fn committed(&mut self, batch: Vec<()>) {
+        self.0.fetch_add(batch.len(), Ordering::Release);
+    }
     fn failed(&mut self, _: Vec<Failed<()>>, message: &str) {
         panic!("the office cannot be written: {message}");
     }
