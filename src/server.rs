@@ -15,6 +15,7 @@ use crate::protocol::Millis;
 use crate::store::{self, Options};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +23,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const MOST_SHARDS: usize = 4;
 /// While stopping, this often we look whether the last connection is gone.
 const DRAIN_CHECK: Duration = Duration::from_millis(5);
+/// Kept of [`limits::SHUTDOWN`] for the process to end in.
+const EXIT: Duration = Duration::from_millis(300);
 /// Peers have this long to answer the close; what is left of [`limits::SHUTDOWN`] is for the disk.
 const DRAIN: Duration = Duration::from_millis(1_500);
 
@@ -141,9 +144,13 @@ impl Server {
         // A dropped sender means that nobody is left to ask us to stop, which is asking us to stop.
         let _ = stop.recv();
         self.log.write("stopping", &[]);
-        self.give_up_when_late();
+        let answered = Arc::new(AtomicBool::new(false));
+        self.give_up_when_late(answered.clone());
         self.context.stopper.stop();
-        let closed = match self.hub.stop() {
+        let closed = match self
+            .hub
+            .stop(move || answered.store(true, Ordering::Release))
+        {
             Ok(journal) => journal.close(),
             Err(_) => Err("the hub had stopped by itself".to_owned()),
         };
@@ -162,14 +169,19 @@ impl Server {
         closed.map_err(StartError)
     }
 
-    /// A disk that hangs must not keep the process for ever. What was acked is durable already.
-    fn give_up_when_late(&self) {
+    /// A disk that hangs must not keep the process for ever. Where everything is durable and `answered`, and only the
+    /// folding of journals takes its time, the next start folds them, and this was an orderly end.
+    fn give_up_when_late(&self, answered: Arc<AtomicBool>) {
         let log = self.log.clone();
         let watch = move || {
-            std::thread::sleep(limits::SHUTDOWN - Duration::from_millis(300));
-            log.write("error", &[("stopping", "took too long")]);
+            std::thread::sleep(limits::SHUTDOWN - EXIT);
+            let in_order = answered.load(Ordering::Acquire);
+            match in_order {
+                true => log.write("stopped", &[("left", "folding, to the next start")]),
+                false => log.write("error", &[("stopping", "took too long")]),
+            }
             log.flush();
-            std::process::exit(1);
+            std::process::exit(i32::from(!in_order));
         };
         // Without this thread stopping is only less bounded.
         let _ = std::thread::Builder::new()

@@ -360,66 +360,6 @@ fn jwt_secret() {
 }
 
 #[test]
-fn signals_end_it_in_order() {
-    for (signal, launch) in [
-        ("TERM", Launch::new()),
-        ("INT", Launch::new()),
-        ("TERM", Launch::new().option("--writer-threads")),
-    ] {
-        let server = launch.start();
-        let (ann, ben) = (register(&server, "ann"), register(&server, "ben"));
-        let room = room_of(&server, &ann, &[&ben]);
-        let mut anns = Socket::connect(&server, &ann);
-        let mut bens = Socket::connect(&server, &ben);
-        let _unknown = Socket::open(server.address);
-        let mut idle = Connection::open(server.address);
-        idle.send(b"GET /health HTTP/1.1\r\n");
-        anns.say(&room, "before the end");
-        // Posted without waiting: what is acked below must be there afterwards.
-        for number in 0..50 {
-            let id = format!("late {number}");
-            anns.write(
-                json!({"action": "Message", "data": {"room": room, "content": id}, "id": id}),
-            );
-        }
-        anns.flush();
-        let begin = std::time::Instant::now();
-        server.signal(signal);
-        let (acked, code) = anns.acks_until_close();
-        assert_eq!(code, Some(1001), "SIG{signal}");
-        assert_eq!(bens.expect_close(), Some(1001), "SIG{signal}");
-        assert_eq!(server.wait().code(), Some(0), "SIG{signal}");
-        assert!(
-            begin.elapsed().as_secs() < 5,
-            "within 5 seconds: {:?}",
-            begin.elapsed()
-        );
-        let server = launch.start();
-        let there = contents(&json!(ann.whole_history(&server, &room)));
-        assert!(there.contains(&"before the end".to_owned()));
-        for id in acked {
-            assert!(there.contains(&id), "{id} was acked and is lost");
-        }
-    }
-}
-
-#[test]
-fn an_unread_connection_does_not_hold_up_the_end() {
-    let server = Server::start();
-    let ann = register(&server, "ann");
-    let room = room_of(&server, &ann, &[]);
-    let stream = http::stream_from(server.address, "127.0.0.1".parse().unwrap(), Some(4 * 1024));
-    let _unread = RawSocket::over(Connection::over(stream), &server, &ann);
-    let mut socket = Socket::connect(&server, &ann);
-    for _ in 0..200 {
-        socket.say(&room, &"x".repeat(16_000));
-    }
-    let begin = std::time::Instant::now();
-    assert_eq!(server.stop().code(), Some(0));
-    assert!(begin.elapsed().as_secs() < 6, "{:?}", begin.elapsed());
-}
-
-#[test]
 fn a_copy_of_the_directory_is_a_backup() {
     let launch = Launch::new();
     let server = launch.start();

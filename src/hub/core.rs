@@ -218,10 +218,7 @@ impl Core {
     /// Nothing new is decided while the disk does not take it, or when the server stops.
     pub fn may_write(&self) -> Result<(), Error> {
         if self.stopping {
-            return Err(Error::new(
-                Code::Overloaded,
-                "The server is stopping. Try again when it is back.",
-            ));
+            return Err(super::stopping());
         }
         if self.storage_works {
             Ok(())

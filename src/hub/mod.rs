@@ -298,11 +298,12 @@ impl Hub {
 
     /// The connection is gone. Does not wait.
     pub fn disconnect(&self, connection: ConnectionId) {
-        self.queue.push(Command::Disconnect { connection });
+        // A hub that has stopped has sent everybody away.
+        let _ = self.queue.push(Command::Disconnect { connection });
     }
 
     /// Passes on a frame, in its turn; what it leads to comes to the connection's receiver. Waits only while the hub's
-    /// queue is full.
+    /// queue is full. The error says that the server has stopped taking any.
     pub fn frame(
         &self,
         connection: ConnectionId,
@@ -310,14 +311,15 @@ impl Hub {
         id: Option<String>,
         action: UserAction,
         looked_up: LookedUp,
-    ) {
-        self.queue.push(Command::Frame {
+    ) -> Result<(), Error> {
+        let frame = Command::Frame {
             connection,
             turn,
             id,
             action,
             looked_up,
-        });
+        };
+        self.queue.push(frame).map_err(|_| stopping())
     }
 
     /// Everybody, for a connection that is signed in.
@@ -395,19 +397,15 @@ impl Hub {
         F: FnOnce(&mut Core) -> Result<T, Error> + Send + 'static,
     {
         let (sender, answer) = sync_channel(1);
-        self.queue.push(Command::Call(Box::new(move |core| {
+        let call = Command::Call(Box::new(move |core| {
             let decided = decide(core);
             Reply::Call(Box::new(move |durable| {
                 // A caller that is gone needs no answer.
                 let _ = sender.send(durable.and(decided));
             }))
-        })));
-        answer.recv().unwrap_or_else(|_| {
-            Err(Error::new(
-                Code::Overloaded,
-                "The server is stopping. Try again later.",
-            ))
-        })
+        }));
+        self.queue.push(call).map_err(|_| stopping())?;
+        answer.recv().unwrap_or_else(|_| Err(stopping()))
     }
 
     /// As [`Hub::ask`] for what changes nothing: asked again when a failed write made the first answer void.
@@ -436,6 +434,14 @@ impl Hub {
         let look = look.clone();
         self.ask(move |core| look(core))
     }
+}
+
+/// What is answered to whatever comes while the server stops.
+fn stopping() -> Error {
+    Error::new(
+        Code::Overloaded,
+        "The server is stopping. Send this again when it is back, with the same id.",
+    )
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> Vec<u8> {

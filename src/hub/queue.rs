@@ -32,8 +32,8 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Waits while the queue is full.
-    pub fn push(&self, item: T) {
+    /// Waits while the queue is full; gives back what nobody will take any more.
+    pub fn push(&self, item: T) -> Result<(), T> {
         let mut items = self.lock();
         while items.waiting.len() >= self.bound && !items.closed {
             items = self
@@ -41,17 +41,17 @@ impl<T> Queue<T> {
                 .wait(items)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        self.put(items, item);
+        self.put(items, item)
     }
 
     /// Never waits: for those whom the receiver itself may be waiting for.
-    pub fn push_now(&self, item: T) {
-        self.put(self.lock(), item);
+    pub fn push_now(&self, item: T) -> Result<(), T> {
+        self.put(self.lock(), item)
     }
 
-    fn put(&self, mut items: MutexGuard<'_, Items<T>>, item: T) {
+    fn put(&self, mut items: MutexGuard<'_, Items<T>>, item: T) -> Result<(), T> {
         if items.closed {
-            return;
+            return Err(item);
         }
         items.waiting.push(item);
         // The receiver takes everything at once, so only the first to come has to wake it.
@@ -59,6 +59,7 @@ impl<T> Queue<T> {
             drop(items);
             self.filled.notify_one();
         }
+        Ok(())
     }
 
     /// Swaps everything that waits into `taken`, which must be empty; returns at `deadline` with nothing, if there
@@ -88,14 +89,14 @@ impl<T> Queue<T> {
         self.emptied.notify_all();
     }
 
-    /// Drops what waits and what comes, so that whoever waits for an answer to it stops waiting.
-    pub fn close(&self) {
+    /// Takes the last that there is: what comes from now on goes back to whoever sends it.
+    pub fn close(&self) -> Vec<T> {
         let mut items = self.lock();
         items.closed = true;
-        let dropped = std::mem::take(&mut items.waiting);
+        let last = std::mem::take(&mut items.waiting);
         drop(items);
         self.emptied.notify_all();
-        drop(dropped);
+        last
     }
 
     fn lock(&self) -> MutexGuard<'_, Items<T>> {
@@ -113,7 +114,7 @@ mod tests {
         let queue = Arc::new(Queue::new(4));
         let sender = {
             let queue = queue.clone();
-            std::thread::spawn(move || (0..1_000).for_each(|n| queue.push(n)))
+            std::thread::spawn(move || (0..1_000).for_each(|n| queue.push(n).unwrap()))
         };
         let (mut all, mut taken) = (Vec::new(), Vec::new());
         while all.len() < 1_000 {
@@ -131,5 +132,21 @@ mod tests {
         let mut taken = Vec::new();
         queue.take_all(&mut taken, Some(Instant::now()));
         assert!(taken.is_empty());
+    }
+
+    #[test]
+    fn what_comes_too_late_goes_back() {
+        let queue = Arc::new(Queue::new(2));
+        queue.push(1).unwrap();
+        queue.push(2).unwrap();
+        let waiting = {
+            let queue = queue.clone();
+            std::thread::spawn(move || queue.push(3))
+        };
+        let mut last = queue.close();
+        // It waited for room, or came behind the end.
+        last.extend(waiting.join().unwrap().err());
+        assert_eq!(last, [1, 2, 3]);
+        assert_eq!(queue.push_now(4), Err(4));
     }
 }

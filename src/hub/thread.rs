@@ -46,8 +46,8 @@ pub(super) enum Command {
     Recovered,
     /// Segments hold these logs this far.
     Folded(Vec<(LogId, Seq)>),
-    /// Nothing more is decided; everybody is sent away.
-    Stop,
+    /// Nothing more is decided; everybody is sent away. Called when all that came before is answered.
+    Stop(Box<dyn FnOnce() + Send>),
 }
 
 /// The way from the journal back to the hub: news of storage, which never wait.
@@ -60,18 +60,23 @@ impl Inbox {
     }
 
     pub fn rolled_back(&self, state: State, epoch: u32) {
-        self.0.push_now(Command::RolledBack {
+        self.tell(Command::RolledBack {
             state: Box::new(state),
             epoch,
         });
     }
 
     pub fn recovered(&self) {
-        self.0.push_now(Command::Recovered);
+        self.tell(Command::Recovered);
     }
 
     pub fn folded(&self, through: Vec<(LogId, Seq)>) {
-        self.0.push_now(Command::Folded(through));
+        self.tell(Command::Folded(through));
+    }
+
+    /// A hub that has stopped decides nothing any more, so no news is any to it.
+    fn tell(&self, news: Command) {
+        let _ = self.0.push_now(news);
     }
 }
 
@@ -112,6 +117,7 @@ impl HubThread {
             journal,
             entries: Vec::new(),
             presence_due: None,
+            answered: None,
         };
         let thread = std::thread::Builder::new()
             .name("hub".into())
@@ -121,10 +127,14 @@ impl HubThread {
         Ok((HubThread { queue, thread }, hub))
     }
 
-    /// Sends everybody away behind all that was decided; further commands are refused. The journal that comes back is
-    /// to be closed, which makes everything durable.
-    pub fn stop(self) -> std::thread::Result<Journal<Outcome>> {
-        self.queue.push_now(Command::Stop);
+    /// Refuses all further commands, and sends everybody away behind the answers to all that came before. The journal
+    /// that comes back is to be closed, which makes everything durable; `answered` is called when it has.
+    pub fn stop(
+        self,
+        answered: impl FnOnce() + Send + 'static,
+    ) -> std::thread::Result<Journal<Outcome>> {
+        // A hub that has ended by itself says so when it is joined.
+        let _ = self.queue.push_now(Command::Stop(Box::new(answered)));
         self.thread.join()
     }
 }
@@ -136,6 +146,8 @@ struct Worker {
     entries: Vec<Entry<Outcome>>,
     /// When the changes of presence go out.
     presence_due: Option<Instant>,
+    /// To be called when everything is answered; the hub stops.
+    answered: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Worker {
@@ -147,13 +159,32 @@ impl Worker {
             for command in commands.drain(..) {
                 self.carry_out(command);
             }
-            self.announce_presence();
-            self.journal.push(&mut self.entries);
             if self.core.stopping {
-                self.queue.close();
+                self.send_everybody_away();
+                self.journal.push(&mut self.entries);
                 return self.journal;
             }
+            self.announce_presence();
+            self.journal.push(&mut self.entries);
         }
+    }
+
+    /// Whatever was handed over is answered before the connections close, if only to say that it is not taken.
+    fn send_everybody_away(&mut self) {
+        for command in self.queue.close() {
+            self.carry_out(command);
+        }
+        self.core.effect(Effect::CloseAll {
+            code: CLOSE_GOING_AWAY,
+            reason: "The server is stopping.",
+        });
+        self.entries.extend(self.core.take_entry(None));
+        // An entry of its own: where it fails, the one before must stand.
+        let reply = self
+            .answered
+            .take()
+            .map(|answered| Reply::Call(Box::new(move |_| answered())));
+        self.entries.extend(self.core.take_entry(reply));
     }
 
     fn carry_out(&mut self, command: Command) {
@@ -186,12 +217,9 @@ impl Worker {
                 self.core.recent.folded(&through);
                 None
             }
-            Command::Stop => {
+            Command::Stop(answered) => {
                 self.core.stopping = true;
-                self.core.effect(Effect::CloseAll {
-                    code: CLOSE_GOING_AWAY,
-                    reason: "The server is stopping.",
-                });
+                self.answered = Some(answered);
                 None
             }
         };
@@ -232,3 +260,6 @@ fn now() -> Now {
         instant: Instant::now(),
     }
 }
+
+#[cfg(test)]
+mod tests;

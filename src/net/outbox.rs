@@ -9,12 +9,14 @@
 //!    count.
 //! 5. One answer that is larger than half the bound may wait uncounted; whoever asked for it gets it at its own pace.
 //! 6. Answers that wait in all outboxes together are bounded: see [`answers`].
+//! 7. A close from outside waits for the frame that the reader has in hand, and drops no answer: see [`handover`].
 //!
 //! Where the system can send without blocking, the fan-out sends straight into the socket, and a writer thread
 //! exists only while the connection is behind; while there is none to be had, whoever pushes sends what waits, and one
 //! thread looks after all of them. Elsewhere each connection has a writer as long as it lives.
 
 mod answers;
+mod handover;
 mod places;
 mod queue;
 
@@ -23,6 +25,7 @@ use crate::hub::Receiver;
 use crate::limits;
 use crate::protocol::Frame;
 use answers::Answers;
+use handover::Handover;
 use places::{Place, Writers};
 use queue::{Cost, FRAME_BYTES_LEAST, Missed, Origin, Phase, Queue};
 use socket2::SockRef;
@@ -134,6 +137,7 @@ pub struct Outbox {
     /// A writer has written what it had in hand.
     written: Condvar,
     closing: AtomicBool,
+    handover: Handover,
     this: Weak<Outbox>,
 }
 
@@ -158,6 +162,7 @@ impl Outbox {
             filled: Condvar::new(),
             written: Condvar::new(),
             closing: AtomicBool::new(false),
+            handover: Handover::default(),
             this: this.clone(),
         }))
     }
@@ -172,11 +177,30 @@ impl Outbox {
     pub fn answer(&self, frame: &Frame) {
         if self.shared.is_large(frame) {
             let queue = lock(&self.queue);
-            let waits = |queue: &mut Queue| queue.cost.large > 0 && queue.phase != Phase::Cut;
+            let waits = |queue: &mut Queue| {
+                queue.cost.large > 0 && queue.phase != Phase::Cut && !self.handover.is_ending()
+            };
             let queue = self.written.wait_while(queue, waits);
-            drop(queue.unwrap_or_else(PoisonError::into_inner));
+            let queue = queue.unwrap_or_else(PoisonError::into_inner);
+            if queue.cost.large > 0 {
+                // The connection ends before there is room for the answer.
+                return;
+            }
         }
         self.send(frame);
+    }
+
+    /// The connection's thread has read a frame; until [`Outbox::finish_frame`] a close from outside waits. False where
+    /// the connection is being closed already: then what it sent does not count.
+    pub fn begin_frame(&self) -> bool {
+        !self.is_closing() && self.handover.begin()
+    }
+
+    /// What was read is handed over, or answered.
+    pub fn finish_frame(&self) {
+        if let Some(close) = self.handover.finish() {
+            self.end(&close);
+        }
     }
 
     /// Waits until everything is sent, at most so long: before a socket is shut.
@@ -281,6 +305,8 @@ impl Outbox {
             queue.missed.take()
         };
         if let Some(missed) = missed {
+            // That may take long; a close comes behind the piece in hand, in which the answer to signing in is.
+            self.finish_frame();
             self.write_missed(missed);
         }
         self.give_up_writing();
@@ -341,10 +367,9 @@ impl Outbox {
             return;
         }
         if queue.phase == Phase::CatchingUp {
-            // What waits behind missed messages that are not sent would show a hole; it comes with the next connection.
-            // Of what was missed the rest of a piece stays, since the peer has its beginning.
-            queue.frames.clear();
-            (queue.cost, queue.sent) = (Cost::default(), 0);
+            // Messages behind missed ones that are not sent would show a hole; they come with the next connection. Of
+            // what was missed the rest of a piece stays, since the peer has its beginning.
+            queue.keep_answers(&self.shared);
         }
         queue.phase = Phase::Closing;
         self.closing.store(true, Ordering::Release);
@@ -626,7 +651,14 @@ impl Receiver for Outbox {
     }
 
     fn close(&self, code: u16, reason: &str) {
-        self.end(&Frame::close(code, reason));
+        match self.handover.end(Frame::close(code, reason)) {
+            Some(close) => self.end(&close),
+            None => {
+                // Its reader may be waiting for room.
+                let _queue = lock(&self.queue);
+                self.written.notify_all();
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::outbox::{Outbox, Outboxes, Source};
 use crate::hub::Receiver;
-use crate::protocol::Frame;
+use crate::protocol::{Frame, reply_frame, text_frame};
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -319,5 +319,67 @@ fn a_close_while_catching_up_ends_it_between_pieces() {
             numbers.zip(0..).all(|(got, expected)| got == expected),
             "a beginning, and nothing behind it"
         );
+    });
+}
+
+fn read_all(mut peer: TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    peer.read_to_end(&mut all).unwrap();
+    all
+}
+
+const CLOSE_1001: [u8; 4] = [0x88, 2, 0x03, 0xe9];
+
+#[test]
+fn a_close_from_outside_waits_for_the_frame_in_hand() {
+    both_ways(|outbox, peer| {
+        let answer = reply_frame("Error", "too late", Some("1"));
+        assert!(outbox.begin_frame());
+        outbox.close(1001, "");
+        outbox.close(4401, "");
+        assert!(!outbox.is_closing());
+        outbox.send(&answer);
+        outbox.finish_frame();
+        assert!(!outbox.begin_frame(), "what comes now is too late");
+        outbox.finish_frame();
+        assert_eq!(read_all(peer), [answer.bytes(), &CLOSE_1001].concat());
+    });
+}
+
+#[test]
+fn who_waits_for_room_does_not_hold_up_a_close() {
+    both_ways(|outbox, mut peer| {
+        let page = Frame::raw(&vec![7; 16 * BOUND]);
+        outbox.answer(&page);
+        assert!(outbox.begin_frame());
+        std::thread::scope(|scope| {
+            // It waits for the first to be read, which is only read below.
+            let asking = scope.spawn(|| outbox.answer(&page));
+            outbox.close(1001, "");
+            asking.join().unwrap();
+        });
+        outbox.finish_frame();
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).unwrap();
+        assert_eq!(all.len(), page.bytes().len() + CLOSE_1001.len());
+        assert!(all.ends_with(&CLOSE_1001));
+    });
+}
+
+#[test]
+fn a_close_while_catching_up_drops_no_answer() {
+    both_ways(|outbox, peer| {
+        let (ack, news) = (
+            reply_frame("Ack", "1", Some("1")),
+            text_frame("Message", "2"),
+        );
+        outbox.hold();
+        outbox.catch_up(pieces(0..3_000_000, 16 * 1024));
+        push(&outbox, &[news.clone(), ack.clone(), news]);
+        outbox.close(1001, "");
+        let all = read_all(peer);
+        assert!(all.ends_with(&[ack.bytes(), &CLOSE_1001].concat()));
+        let missed = all.len() - ack.bytes().len() - CLOSE_1001.len();
+        assert_eq!(missed % 4, 0, "whole pieces, and nothing but the answer");
     });
 }

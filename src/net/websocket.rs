@@ -141,6 +141,8 @@ impl Session {
             connection: hub.new_connection(),
         };
         let receiver: Arc<dyn Receiver> = self.outbox.clone();
+        // From now on the connection may be closed from outside; what it sent to sign in is answered before.
+        self.outbox.begin_frame();
         self.outbox.hold();
         let attached = hub.connect(
             present.connection,
@@ -171,6 +173,7 @@ impl Session {
         let ack = id.is_some().then(|| empty_ack(id.as_deref()));
         let missed = CatchUp::new(reader, log, attached.welcome, ack, attached.missed);
         self.outbox.catch_up(Box::new(missed));
+        self.outbox.finish_frame();
         Member {
             present,
             user: attached.user,
@@ -307,11 +310,16 @@ impl Session {
     }
 
     fn hear(&mut self, member: &Member, message: Message) {
+        if !self.outbox.begin_frame() {
+            // It came too late.
+            return;
+        }
         match message {
             Message::Text(text) => self.act(member, text.as_bytes()),
             Message::Binary(bytes) => self.act(member, &bytes),
             _ => self.answer_control(),
         }
+        self.outbox.finish_frame();
     }
 
     /// tungstenite answers pings and closes by itself; this sends what it has ready.
@@ -369,8 +377,7 @@ impl Session {
             id,
             action,
             looked_up,
-        );
-        Ok(())
+        )
     }
 
     fn history(
@@ -412,6 +419,7 @@ impl Session {
 
     /// Says why, and reads on for a moment: a reset because of unread bytes would eat the close frame.
     fn finish(mut self, ending: Ending) {
+        self.outbox.finish_frame();
         match ending {
             Ending::Gone => return,
             Ending::Closing => {}

@@ -50,6 +50,18 @@ impl Frame {
         &self.bytes
     }
 
+    /// Whether this answers a frame of the receiver's, rather than telling of what happened.
+    pub fn is_answer(&self) -> bool {
+        const ANSWERS: [&str; 4] = ["Ack", "Error", "List", "History"];
+        let header = header_length_of(&self.bytes);
+        let payload = self.bytes.get(header..).unwrap_or_default();
+        let action = payload.strip_prefix(ACTION_PREFIX).unwrap_or_default();
+        ANSWERS.iter().any(|name| {
+            let rest = action.strip_prefix(name.as_bytes());
+            rest.is_some_and(|rest| rest.starts_with(b"\""))
+        })
+    }
+
     fn build(first: u8, payload: &[u8]) -> Frame {
         let mut bytes = Vec::with_capacity(header_length(payload.len()) + payload.len());
         push_header(&mut bytes, first, payload.len());
@@ -65,6 +77,15 @@ fn header_length(payload: usize) -> usize {
         0..=125 => 2,
         126..=0xffff => 4,
         _ => 10,
+    }
+}
+
+/// How long the header is that `bytes`, an unmasked frame, begin with.
+fn header_length_of(bytes: &[u8]) -> usize {
+    match bytes.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
     }
 }
 
@@ -90,6 +111,9 @@ pub fn push_text_frame<'a>(bytes: &mut Vec<u8>, parts: impl Iterator<Item = &'a 
     push_header(bytes, 0x81, payload);
     parts.for_each(|part| bytes.extend_from_slice(part));
 }
+
+/// How the payload of every frame of ours begins: see [`Envelope`].
+const ACTION_PREFIX: &[u8] = br#"{"action":""#;
 
 #[derive(Serialize)]
 struct Envelope<'a, T: ?Sized> {
@@ -179,6 +203,22 @@ mod tests {
         let frame = Frame::close(4401, &"é".repeat(100));
         assert!(frame.bytes()[1] <= 125);
         assert!(std::str::from_utf8(&frame.bytes()[4..]).is_ok());
+    }
+
+    #[test]
+    fn answers_are_told_from_news() {
+        for payload in [0, 200, 70_000] {
+            let data = "a".repeat(payload);
+            for answer in ["Ack", "Error", "List", "History"] {
+                assert!(reply_frame(answer, &data, Some("1")).is_answer());
+            }
+            for news in ["Message", "Room", "Read", "Acknowledged"] {
+                assert!(!text_frame(news, &data).is_answer());
+            }
+        }
+        for other in [Frame::ping(), Frame::empty_close(), Frame::raw(&[0x8a])] {
+            assert!(!other.is_answer());
+        }
     }
 
     #[test]

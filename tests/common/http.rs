@@ -253,6 +253,11 @@ impl Connection {
         }
     }
 
+    /// A second handle to the socket, to send from another thread.
+    pub fn stream(&self) -> TcpStream {
+        self.stream.try_clone().expect("a second handle")
+    }
+
     pub fn into_stream(self) -> TcpStream {
         assert!(self.read.is_empty(), "bytes would be lost");
         self.stream

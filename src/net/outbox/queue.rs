@@ -163,6 +163,21 @@ impl Queue {
         taken
     }
 
+    /// Drops what waits but answers, and the rest of a frame of which a part is sent.
+    pub(super) fn keep_answers(&mut self, shared: &Outboxes) {
+        let begun = usize::from(self.sent > 0);
+        let rest = self.frames.split_off(begun.min(self.frames.len()));
+        let answers = rest.into_iter().filter(|w| w.frame.is_answer());
+        self.frames.extend(answers);
+        self.cost = Cost::default();
+        let mut sent = self.sent;
+        for waiting in &self.frames {
+            let left = waiting.frame.bytes().len() - std::mem::take(&mut sent);
+            self.cost
+                .add(shared.cost(&waiting.frame, left, waiting.origin));
+        }
+    }
+
     /// What waited for the catch-up is not behind because of its receiver: its clocks start now.
     pub(super) fn go_live(&mut self) {
         if self.phase != Phase::CatchingUp {
