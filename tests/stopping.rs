@@ -39,6 +39,8 @@ fn signals_end_it_in_order() {
     for (signal, launch) in [
         ("TERM", Launch::new()),
         ("INT", Launch::new()),
+        // The terminal was closed.
+        ("HUP", Launch::new()),
         ("TERM", Launch::new().option("--writer-threads")),
     ] {
         let server = launch.start();
