@@ -72,6 +72,7 @@ pub mod net;
 pub mod protocol;
 pub mod search;
 mod server;
+pub mod signals;
 pub mod store;
 
 pub use server::{Server, StartError};

@@ -4,10 +4,10 @@
 
 use melangerie::cli::{self, Config, Invocation};
 use melangerie::net::lan;
+use melangerie::signals::Signals;
 use melangerie::{Server, maintenance};
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::mpsc::channel;
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os().skip(1)) {
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Check(config)) => return maintain(maintenance::check(&config.data)),
         Ok(Invocation::Repair(config)) => return maintain(maintenance::repair(&config.data)),
         Err(error) => {
-            eprintln!("melangerie: {error}");
+            complain(&error);
             return ExitCode::from(2);
         }
     }
@@ -28,7 +28,7 @@ fn serve(config: Config) -> ExitCode {
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("melangerie: {error}");
+            complain(&error);
             ExitCode::FAILURE
         }
     }
@@ -45,29 +45,31 @@ fn maintain(outcome: Result<maintenance::Outcome, String>) -> ExitCode {
             }
         }
         Err(error) => {
-            eprintln!("melangerie: {error}");
+            complain(&error);
             ExitCode::FAILURE
         }
     }
 }
 
 fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
-    let (stop, stopped) = channel();
-    ctrlc::set_handler(move || {
-        // The receiver is gone when we are stopping already.
-        let _ = stop.send(());
-    })?;
+    let signals = Signals::listen()?;
     let server = Server::open(config)?;
+    signals.serving();
     let address = server.address();
     say(&format!("listening on http://{address}"));
     for url in lan::urls(address) {
         say(&format!("others reach it at {url}"));
     }
-    Ok(server.run(&stopped)?)
+    Ok(server.run(&signals.stop)?)
 }
 
 /// Whoever started us may have closed our output; that is no reason to stop.
 fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
+}
+
+/// `eprintln!` would panic where nobody listens, and the exit code would be the panic's.
+fn complain(error: &dyn std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "melangerie: {error}");
 }

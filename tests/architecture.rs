@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room of the house, and the rooms that it may use.
-const TABLE: [(&str, &[&str]); 14] = [
+const TABLE: [(&str, &[&str]); 15] = [
     ("limits", &[]),
     ("protocol", &["limits"]),
     ("model", &["protocol", "limits"]),
     ("log", &["limits"]),
     ("auth", &["protocol", "limits"]),
     ("cli", &["limits"]),
+    ("signals", &[]),
     ("store", &["model", "protocol", "limits"]),
     ("search", &["store", "model", "protocol", "limits"]),
     ("hub", &["store", "model", "auth", "protocol", "limits"]),

@@ -12,6 +12,7 @@ use crate::limits;
 use crate::model::{LogId, RecentId, State};
 use crate::protocol::{Millis, Seq, UserAction};
 use crate::store::{Entry, Journal, Reader};
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -247,7 +248,9 @@ impl Worker {
 /// A defect of ours showed in the one place that decides. What was acked is durable; to go on with a state that may be
 /// wrong would be worse than to stop, and whoever restarts us finds everything.
 fn give_up() -> ! {
-    eprintln!("melangerie: stopping after a defect in the hub; nothing that was confirmed is lost");
+    let why = "stopping after a defect in the hub; nothing that was confirmed is lost";
+    // `eprintln!` would panic where nobody listens, and the process would go on without a hub.
+    let _ = writeln!(std::io::stderr(), "melangerie: {why}");
     std::process::exit(1)
 }
 
