@@ -81,7 +81,7 @@ impl Server {
             std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_SHARDS));
         let (fanout, delivery) =
             Fanout::start(shards, inbox.clone(), log.clone()).map_err(no_thread)?;
-        let journal = opened.store.start(delivery);
+        let journal = opened.store.start(delivery).map_err(no_thread)?;
         let settings = Settings {
             rate_limits: config.rate_limits,
             registration_closed: config.close_registration,

@@ -6,16 +6,6 @@ mod common;
 
 use common::*;
 
-/// Sets the limit for a running server; `unlimited` takes the cause away.
-fn limit_files(server: &Server, bytes: &str) {
-    let status = std::process::Command::new("prlimit")
-        .args(["--pid", &server.pid().to_string()])
-        .arg(format!("--fsize={bytes}:unlimited"))
-        .status()
-        .expect("prlimit runs");
-    assert!(status.success());
-}
-
 fn post(server: &Server, person: &Person, room: &str, number: usize) -> Response {
     let content = format!("{number} {}", "x".repeat(4_000));
     let body = json!({"room": room, "content": content, "id": format!("m{number}")});
@@ -51,7 +41,7 @@ fn a_line_that_fits_only_in_part_is_refused_and_void() {
     let refused = refused.expect("the file was full in the end");
     assert!(acked.len() > 3, "{}", acked.len());
     assert_eq!(ben.whole_history(&server, &room)[1..], acked[..]);
-    limit_files(&server, "unlimited");
+    server.limit("fsize", None);
     let later = until("the recovery", || {
         let answer = post(&server, &ann, &room, refused);
         (answer.status == 200).then(|| answer.json())
@@ -86,7 +76,7 @@ fn nothing_can_be_written_and_all_can_be_read() {
     let mut anns = Socket::connect(&server, &ann);
     let mut bens = Socket::connect(&server, &ben);
     bens.drain();
-    limit_files(&server, "0");
+    server.limit("fsize", Some(0));
     for number in 0..3 {
         post(&server, &ann, &room, number).refused(503, "storage_failed");
     }
@@ -125,7 +115,7 @@ fn nothing_can_be_written_and_all_can_be_read() {
     assert_eq!(action, "History");
     assert!(server.is_running());
 
-    limit_files(&server, "unlimited");
+    server.limit("fsize", None);
     let later = until("the recovery", || {
         let answer = post(&server, &ann, &room, 0);
         (answer.status == 200).then(|| answer.json())

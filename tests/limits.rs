@@ -272,49 +272,36 @@ fn rate_limits_can_be_turned_off() {
     assert_eq!(ann.room(&server, &room).unwrap()["last_seq"], 301);
 }
 
-/// 503 `overloaded`, or closed.
-fn turned_away(mut connection: Connection, server: &Server) {
-    connection.send(&server.get("/health").bytes());
-    if let Some(answer) = connection.answer("GET") {
-        answer.refused(503, "overloaded");
-        connection.expect_end();
-    }
-}
-
 #[test]
 fn connections_have_a_cap() {
     let server = Launch::new().with("--max-connections", "6").start();
     let ann = register(&server, "ann");
-    let served = |connection: &mut Connection| {
-        connection.send(&server.get("/health").bytes());
-        connection
-            .answer("GET")
-            .is_some_and(|answer| answer.status == 200)
-    };
     let mut held: Vec<Connection> = Vec::new();
     while held.len() < 5 {
         let mut connection = Connection::open(server.address);
-        if served(&mut connection) {
+        if server.serves(&mut connection) {
             held.push(connection);
         }
     }
     let mut socket = until("the sixth place", || {
         let mut connection = Connection::open(server.address);
-        served(&mut connection).then_some(())?;
+        server.serves(&mut connection).then_some(())?;
         connection.send(raw::upgrade_request(&server.address.to_string(), &[]).as_bytes());
         (connection.response("GET").status == 101).then_some(RawSocket { connection })
     });
     for _ in 0..20 {
-        turned_away(Connection::open(server.address), &server);
+        server.turns_away(Connection::open(server.address));
     }
     socket.text(&ann.token);
     assert_eq!(socket.json()["action"], "Welcome", "who is in stays in");
     for connection in &mut held {
-        assert!(served(connection), "who is in stays in");
+        assert!(server.serves(connection), "who is in stays in");
     }
     held.pop();
     until("a free place", || {
-        served(&mut Connection::open(server.address)).then_some(())
+        server
+            .serves(&mut Connection::open(server.address))
+            .then_some(())
     });
 }
 
@@ -346,7 +333,7 @@ fn connections_from_one_address_have_a_cap_except_loopback() {
         connection.send(&server.get("/health").bytes());
         connection.response("GET").ok(200);
     }
-    turned_away(Connection::open_from(server.address, address), &server);
+    server.turns_away(Connection::open_from(server.address, address));
     server.get("/health").send().ok(200);
     remote.pop();
     until("a free place", || {

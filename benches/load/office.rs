@@ -47,7 +47,10 @@ impl Office {
         let committed = Arc::new(AtomicUsize::new(0));
         Office {
             state: opened.state,
-            journal: opened.store.start(MustHold(committed.clone())),
+            journal: opened
+                .store
+                .start(MustHold(committed.clone()))
+                .expect("threads"),
             pending: Vec::new(),
             happened: 0,
             committed,

@@ -52,6 +52,7 @@ use lock::Lock;
 use queue::{Closing, Notices, Queue};
 use recovery::{Closed, Found};
 use snapshot::SegmentTable;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -282,29 +283,32 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts the threads. `sink` is called by one of them.
-    pub fn start<T: Send + 'static>(self, sink: impl Sink<T> + 'static) -> Journal<T> {
-        let mut journal = self.start_writer(sink);
+    /// Starts the threads. `sink` is called by one of them. Fails where the system gives no thread.
+    pub fn start<T: Send + 'static>(self, sink: impl Sink<T> + 'static) -> io::Result<Journal<T>> {
+        let mut journal = self.start_writer(sink)?;
         let base = journal.base.clone();
-        journal.checkpoint = Some(spawn("checkpoint", move || checkpoint::run(&base)));
-        journal
+        journal.checkpoint = Some(spawn("checkpoint", move || checkpoint::run(&base))?);
+        Ok(journal)
     }
 
     /// [`Store::start`] without the checkpoint's thread.
-    fn start_writer<T: Send + 'static>(self, sink: impl Sink<T> + 'static) -> Journal<T> {
+    fn start_writer<T: Send + 'static>(
+        self,
+        sink: impl Sink<T> + 'static,
+    ) -> io::Result<Journal<T>> {
         let queue = Arc::new(Queue::new());
         let woken = queue.clone();
         self.base
             .notices
             .on_notice(Box::new(move || woken.notice()));
         let writer = Writer::new(self.base.clone(), queue.clone(), sink, self.live);
-        Journal {
+        Ok(Journal {
             queue,
             base: self.base,
-            writer: Some(spawn("journal", move || writer.run())),
+            writer: Some(spawn("journal", move || writer.run())?),
             checkpoint: None,
             _lock: self.lock,
-        }
+        })
     }
 
     pub fn reader(&self) -> Reader {
@@ -312,13 +316,11 @@ impl Store {
     }
 }
 
-/// Panics where the system gives no thread: the server has just begun, and nothing works without.
 fn spawn<R: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> R + Send + 'static,
-) -> JoinHandle<R> {
-    let builder = thread::Builder::new().name(name.to_owned());
-    builder.spawn(work).expect("the system gives two threads")
+) -> io::Result<JoinHandle<R>> {
+    thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
 /// The way into the journal. Dropping it makes durable what was pushed, without a checkpoint.

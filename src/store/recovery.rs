@@ -250,7 +250,9 @@ fn verify_segments(disk: &dyn Disk, table: &mut SegmentTable) -> Result<(), Open
         most => thread::available_parallelism().map_or(0, |cores| (cores.get() - 1).min(most)),
     };
     thread::scope(|scope| {
-        let others: Vec<_> = (0..helpers).map(|_| scope.spawn(verify)).collect();
+        // Without them it only takes longer.
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, verify).ok();
+        let others: Vec<_> = (0..helpers).filter_map(spawn).collect();
         let mine = verify();
         others.into_iter().fold(mine, |result, thread| {
             let other = thread.join().expect("verifying does not panic");

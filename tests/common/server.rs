@@ -1,6 +1,6 @@
 //! The process under test: started on a free port of the loopback, killed when its handle is dropped.
 
-use super::http::Request;
+use super::http::{Connection, Request};
 use super::{HANG, until};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -18,8 +18,11 @@ pub struct Launch {
     environment: Vec<(OsString, OsString)>,
     home: Arc<TempDir>,
     data: PathBuf,
-    /// `ulimit -S -f`, in blocks of 512 bytes, with the signal ignored, so that writing beyond it fails.
-    file_blocks: Option<u32>,
+    /// What the shell that starts it does first.
+    shell: Option<String>,
+    /// The user that it runs as, where the tests run as the superuser.
+    #[cfg(target_os = "linux")]
+    unprivileged: Option<u32>,
 }
 
 impl Launch {
@@ -39,7 +42,9 @@ impl Launch {
             environment: Vec::new(),
             home: Arc::new(home),
             data,
-            file_blocks: None,
+            shell: None,
+            #[cfg(target_os = "linux")]
+            unprivileged: None,
         }
     }
 
@@ -75,9 +80,34 @@ impl Launch {
         &self.data
     }
 
-    /// No file may grow beyond so many blocks of 512 bytes, as if the disk were full.
-    pub fn file_blocks(mut self, blocks: u32) -> Launch {
-        self.file_blocks = Some(blocks);
+    /// No file may grow beyond so many blocks of 512 bytes, as if the disk were full: the signal is ignored, so that
+    /// writing fails.
+    pub fn file_blocks(self, blocks: u32) -> Launch {
+        self.after(&format!("trap '' XFSZ; ulimit -S -f {blocks}"))
+    }
+
+    /// No more than so many descriptors, standard streams included.
+    pub fn open_files(self, most: u32) -> Launch {
+        self.after(&format!("ulimit -n {most}"))
+    }
+
+    /// The shell does this, then becomes the server.
+    pub fn after(mut self, shell: &str) -> Launch {
+        self.shell = Some(shell.to_owned());
+        self
+    }
+
+    /// As a user without rights: the limit on threads does not bind the superuser.
+    #[cfg(target_os = "linux")]
+    pub fn unprivileged(mut self) -> Launch {
+        /// Nobody's, on any system that we know of.
+        const SOMEBODY: u32 = 54_321;
+        use std::os::unix::fs::{MetadataExt, chown};
+        let home = std::fs::metadata(self.home.path()).expect("a directory");
+        if home.uid() == 0 {
+            chown(self.home.path(), Some(SOMEBODY), Some(SOMEBODY)).expect("the superuser may");
+            self.unprivileged = Some(SOMEBODY);
+        }
         self
     }
 
@@ -131,25 +161,30 @@ impl Launch {
             lines: Mutex::new(lines),
             data: self.data.clone(),
             stderr,
+            #[cfg(target_os = "linux")]
+            user: self.unprivileged,
             _home: Arc::clone(&self.home),
         })
     }
 
     fn command(&self) -> Command {
-        let binary = env!("CARGO_BIN_EXE_melangerie");
-        let mut command = match self.file_blocks {
+        let binary = self.binary();
+        let mut command = match &self.shell {
             None => Command::new(binary),
-            Some(blocks) => {
+            Some(first) => {
                 let mut shell = Command::new("sh");
                 shell
                     .arg("-c")
-                    .arg(format!(
-                        "trap '' XFSZ; ulimit -S -f {blocks} && exec \"$0\" \"$@\""
-                    ))
+                    .arg(format!("{first} && exec \"$0\" \"$@\""))
                     .arg(binary);
                 shell
             }
         };
+        #[cfg(target_os = "linux")]
+        if let Some(user) = self.unprivileged {
+            use std::os::unix::process::CommandExt;
+            command.uid(user).gid(user);
+        }
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(&self.data)
@@ -159,6 +194,27 @@ impl Launch {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
+    }
+}
+
+impl Launch {
+    /// Where a user without rights can execute it too: the superuser's directories may be closed to others.
+    #[cfg(target_os = "linux")]
+    fn binary(&self) -> PathBuf {
+        let built = PathBuf::from(env!("CARGO_BIN_EXE_melangerie"));
+        if self.unprivileged.is_none() {
+            return built;
+        }
+        let copy = self.home.path().join("melangerie");
+        if !copy.exists() {
+            std::fs::copy(&built, &copy).expect("a copy of the binary");
+        }
+        copy
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn binary(&self) -> PathBuf {
+        PathBuf::from(env!("CARGO_BIN_EXE_melangerie"))
     }
 }
 
@@ -214,6 +270,8 @@ pub struct Server {
     lines: Mutex<Receiver<String>>,
     pub data: PathBuf,
     stderr: PathBuf,
+    #[cfg(target_os = "linux")]
+    user: Option<u32>,
     _home: Arc<TempDir>,
 }
 
@@ -239,6 +297,57 @@ impl Server {
             .status()
             .expect("kill runs");
         assert!(status.success(), "kill -{name}: {status}");
+    }
+
+    /// Changes a soft limit of the running server, by its name in `prlimit(1)`; `None` raises it as far as it may be.
+    #[cfg(target_os = "linux")]
+    pub fn limit(&self, resource: &str, soft: Option<u64>) {
+        use std::os::unix::process::CommandExt;
+        let prlimit = |arguments: &[String]| {
+            let mut command = Command::new("prlimit");
+            // Only the superuser with all capabilities may change limits of another user's process.
+            if let Some(user) = self.user {
+                command.uid(user).gid(user);
+            }
+            command.arg("--pid").arg(self.pid().to_string());
+            let output = command.args(arguments).output().expect("prlimit runs");
+            assert!(output.status.success(), "{arguments:?}: {output:?}");
+            String::from_utf8(output.stdout).expect("text")
+        };
+        let soft = soft.map_or_else(
+            || {
+                let hard = ["--raw", "--noheadings", "--output=HARD"].map(str::to_owned);
+                prlimit(&[&hard[..], &[format!("--{resource}")]].concat())
+            },
+            |soft| soft.to_string(),
+        );
+        prlimit(&[format!("--{resource}={}:", soft.trim())]);
+    }
+
+    /// Open descriptors and threads.
+    #[cfg(target_os = "linux")]
+    pub fn usage(&self) -> (usize, usize) {
+        let count = |what: &str| {
+            let entries = std::fs::read_dir(format!("/proc/{}/{what}", self.pid()));
+            entries.expect("the server runs").count()
+        };
+        (count("fd"), count("task"))
+    }
+
+    /// Whether this connection gets an answer to a request: false where it is closed without.
+    pub fn serves(&self, connection: &mut Connection) -> bool {
+        connection.send(&self.get("/health").bytes());
+        let answer = connection.answer("GET");
+        answer.is_some_and(|answer| answer.status == 200)
+    }
+
+    /// Asserts that there is no room for this connection: 503 `overloaded`, or closed.
+    pub fn turns_away(&self, mut connection: Connection) {
+        connection.send(&self.get("/health").bytes());
+        if let Some(answer) = connection.answer("GET") {
+            answer.refused(503, "overloaded");
+            connection.expect_end();
+        }
     }
 
     /// SIGTERM, and the exit that must follow.
@@ -273,6 +382,13 @@ impl Server {
     /// `log.txt` as it stands.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.data.join("log.txt")).unwrap_or_default()
+    }
+
+    /// All of the log that is kept, the newest file first.
+    pub fn log_with_older(&self) -> String {
+        let older = (1..=5).map(|number| self.data.join(format!("log.{number}.txt")));
+        let older = older.filter_map(|path| std::fs::read_to_string(path).ok());
+        self.log() + &older.collect::<String>()
     }
 
     pub fn get(&self, path: &str) -> Request {

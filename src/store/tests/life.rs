@@ -115,7 +115,7 @@ fn open(disk: &MemoryDisk) -> Open {
         told: tell,
     };
     Open {
-        journal: opened.store.start_writer(acks),
+        journal: opened.store.start_writer(acks).unwrap(),
         told,
     }
 }

@@ -93,7 +93,7 @@ impl Hub {
             epoch: 0,
             count: 0,
             reader: opened.store.reader(),
-            journal: opened.store.start(Recorder(sender)),
+            journal: opened.store.start(Recorder(sender)).unwrap(),
             heard,
         }
     }
