@@ -41,7 +41,7 @@ pub fn check(data: &[u8]) {
     let pongs: Vec<u8> = pings
         .flat_map(|ping| pong(&ping.clone().into_data()))
         .collect();
-    assert_eq!(socket.get_mut().get_mut().sent, pongs);
+    assert_eq!(socket.get_mut().sent, pongs);
 }
 
 fn pong(payload: &[u8]) -> Vec<u8> {

@@ -2,13 +2,14 @@
 //! codes for what either finds wrong.
 //!
 //! Owns the place in the stream: which bytes are headers. Looks at headers alone; what a message may be is
-//! tungstenite's to say, and all bytes before a bad header still reach it.
+//! tungstenite's to say, and all bytes before a bad header still reach it. As it knows where a message ends, it also
+//! gives back what a long one took.
 
 use crate::limits;
 use std::io::{self, Read, Write};
 use tungstenite::error::ProtocolError;
 use tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite::{Error, WebSocket};
+use tungstenite::{Error, Message, WebSocket};
 
 /// The longest header: two bytes, a length of eight, a mask (section 5.2).
 const HEADER_BYTES: usize = 14;
@@ -18,34 +19,77 @@ const CONTROL_BYTES: u8 = 125;
 /// The server's end of a WebSocket over `stream`, of which `leftover` has been read already.
 ///
 /// What reading fails with is for [`failure`] to explain.
-pub fn accept<S: Read + Write>(stream: S, mut leftover: Vec<u8>) -> WebSocket<Checked<S>> {
+pub fn accept<S: Read + Write>(stream: S, mut leftover: Vec<u8>) -> Socket<S> {
+    let mut headers = Headers::default();
+    leftover.truncate(headers.pass(&leftover));
+    Socket {
+        inner: Some(begin(Checked { stream, headers }, leftover)),
+    }
+}
+
+fn begin<S: Read + Write>(checked: Checked<S>, leftover: Vec<u8>) -> WebSocket<Checked<S>> {
     let config = WebSocketConfig::default()
         .read_buffer_size(limits::WEBSOCKET_READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_message_size(Some(limits::WEBSOCKET_MESSAGE_BYTES))
         .max_frame_size(Some(limits::WEBSOCKET_MESSAGE_BYTES));
-    let mut headers = Headers::default();
-    leftover.truncate(headers.pass(&leftover));
-    let checked = Checked { stream, headers };
     WebSocket::from_partially_read(checked, leftover, Role::Server, Some(config))
 }
 
-/// A stream from a client; reading stops for good before the first header that is wrong.
-pub struct Checked<S> {
-    stream: S,
-    headers: Headers,
+/// tungstenite's socket, which keeps a buffer as long as the longest frame that it ever read. Most connections are idle,
+/// and one long message on each would cost a gigabyte; so behind such a frame, when all of it and of its message has been
+/// heard, the socket is begun anew.
+pub struct Socket<S> {
+    /// Always there but while it is begun anew.
+    inner: Option<WebSocket<Checked<S>>>,
 }
 
-impl<S> Checked<S> {
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.stream
+impl<S: Read + Write> Socket<S> {
+    /// The next message, or why there is none. Waits as the stream does.
+    pub fn read(&mut self) -> Result<Message, Error> {
+        loop {
+            match self.socket().read() {
+                Err(Error::Io(_)) if self.checked().headers.is_renewed() => {
+                    let checked = self.inner.take().map(WebSocket::into_inner);
+                    self.inner = checked.map(|checked| begin(checked, Vec::new()));
+                }
+                read => return read,
+            }
+        }
     }
+
+    /// Sends the answers to pings and closes that are ready.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.socket().flush()
+    }
+
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.checked().stream
+    }
+
+    fn checked(&mut self) -> &mut Checked<S> {
+        self.socket().get_mut()
+    }
+
+    fn socket(&mut self) -> &mut WebSocket<Checked<S>> {
+        self.inner.as_mut().expect("it is there between two calls")
+    }
+}
+
+/// A stream from a client; reading stops for good before the first header that is wrong.
+struct Checked<S> {
+    stream: S,
+    headers: Headers,
 }
 
 impl<S: Read> Read for Checked<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.headers.violated {
             return Err(violation());
+        }
+        if self.headers.renew() {
+            // As if nothing had come yet, which leaves tungstenite as it is; see `Socket::read`.
+            return Err(io::ErrorKind::WouldBlock.into());
         }
         let count = self.stream.read(buffer)?;
         match self.headers.pass(&buffer[..count]) {
@@ -103,6 +147,12 @@ struct Headers {
     /// What is still to come of the payload behind the last header.
     payload: u64,
     violated: bool,
+    /// The message has begun and its last frame has not.
+    in_message: bool,
+    /// A frame came that is longer than the buffer was.
+    long: bool,
+    /// The last read has the socket begun anew.
+    renewed: bool,
 }
 
 impl Headers {
@@ -129,6 +179,7 @@ impl Headers {
                 Header::Good { payload } => {
                     self.payload = payload;
                     self.length = 0;
+                    self.note(payload);
                 }
                 Header::Wrong => {
                     self.violated = true;
@@ -137,6 +188,31 @@ impl Headers {
             }
         }
         bytes.len()
+    }
+
+    /// Whose header has just been judged good.
+    fn note(&mut self, payload: u64) {
+        const FINAL: u8 = 0x80;
+        const CONTROL: u8 = 0x08;
+        let first = self.header[0];
+        if first & CONTROL == 0 {
+            self.in_message = first & FINAL == 0;
+        }
+        self.long |= payload > limits::WEBSOCKET_READ_BUFFER_BYTES as u64;
+    }
+
+    /// Whether a buffer that has become long may go: tungstenite asks for more where it has taken all that came, so
+    /// between two messages there is nothing in it.
+    fn renew(&mut self) -> bool {
+        let between = self.payload == 0 && self.length == 0 && !self.in_message;
+        self.renewed = self.long && between;
+        self.long &= !self.renewed;
+        self.renewed
+    }
+
+    /// Whether the last read was refused for that.
+    fn is_renewed(&mut self) -> bool {
+        std::mem::take(&mut self.renewed)
     }
 }
 
@@ -191,7 +267,6 @@ fn judge(header: &[u8]) -> Header {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tungstenite::Message;
 
     const GOOD: &[u8] = &[0x81, 0x82, 0, 0, 0, 0, b'{', b'}'];
 
@@ -274,5 +349,56 @@ mod tests {
         let mut socket = accept(Pieces(GOOD, 3), Vec::new());
         assert_eq!(socket.read().unwrap(), Message::text("{}"));
         assert_eq!(failure(&socket.read().unwrap_err()), None);
+    }
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![first];
+        match payload.len() {
+            length @ 0..126 => bytes.push(0x80 | length as u8),
+            length => {
+                bytes.push(0x80 | 126);
+                bytes.extend((length as u16).to_be_bytes());
+            }
+        }
+        bytes.extend([0; 4]);
+        bytes.extend(payload);
+        bytes
+    }
+
+    /// tungstenite keeps the buffer of its longest frame: 64 KiB for each idle connection that ever said much.
+    #[test]
+    fn what_a_long_message_took_is_given_back() {
+        let long = vec![b'x'; limits::WEBSOCKET_READ_BUFFER_BYTES + 1];
+        let fragments = [
+            frame(0x01, &long),
+            frame(0x89, b"ping"),
+            frame(0x80, b"end"),
+        ];
+        let bytes = [
+            frame(0x81, &long),
+            GOOD.to_vec(),
+            fragments.concat(),
+            frame(0x81, &long),
+            frame(0x81, b"last"),
+        ]
+        .concat();
+        let long = String::from_utf8(long).unwrap();
+        for size in [1, 2, 7, 100, 4_096, usize::MAX] {
+            let mut socket = accept(Pieces(&bytes, size), Vec::new());
+            let expected = [
+                Message::text(long.clone()),
+                Message::text("{}"),
+                Message::Ping(b"ping".to_vec().into()),
+                Message::text(format!("{long}end")),
+                Message::text(long.clone()),
+                Message::text("last"),
+            ];
+            for message in expected {
+                assert_eq!(socket.read().unwrap(), message, "in pieces of {size}");
+            }
+            assert_eq!(failure(&socket.read().unwrap_err()), None);
+            let headers = &socket.checked().headers;
+            assert!(!headers.long, "the buffer is short again");
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::catch_up::CatchUp;
 use super::edits;
-use super::frame_check::{self, Checked};
+use super::frame_check::{self, Socket};
 use super::listener::Place;
 use super::outbox::Outbox;
 use super::threads::Owner;
@@ -27,7 +27,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tungstenite::protocol::CloseFrame;
-use tungstenite::{Error as WsError, Message, WebSocket};
+use tungstenite::{Error as WsError, Message};
 
 /// Close codes: RFC 6455, section 7.4.1, and the contract's own.
 const CLOSE_GOING_AWAY: u16 = 1001;
@@ -116,7 +116,7 @@ enum Ending {
 const STOPPING: Ending = Ending::Close(CLOSE_GOING_AWAY, "The server is stopping.");
 
 struct Session {
-    socket: WebSocket<Checked<Transport>>,
+    socket: Socket<Transport>,
     outbox: Arc<Outbox>,
     peer: IpAddr,
     context: Arc<Context>,
@@ -412,7 +412,7 @@ impl Session {
     }
 
     fn transport(&mut self) -> &mut Transport {
-        self.socket.get_mut().get_mut()
+        self.socket.get_mut()
     }
 
     // ---- the end --------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ fn start(dir: tempfile::TempDir, options: Options) -> Office {
     Office {
         _dir: dir,
         reader: opened.store.reader(),
-        journal: opened.store.start(Ears(sender)),
+        journal: opened.store.start(Ears(sender)).unwrap(),
         heard,
         said: Vec::new(),
     }
