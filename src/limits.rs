@@ -75,6 +75,12 @@ pub const CLOSE_HANDSHAKE: Duration = Duration::from_secs(2);
 pub const CONNECTIONS: usize = 15_000;
 /// Connections from one address; loopback is exempt.
 pub const CONNECTIONS_PER_ADDRESS: usize = 1_024;
+/// What the system may keep on one connection of what we send. Left to itself it takes megabytes for each peer that does
+/// not read, and a thousand of them all that it has for TCP: then it resets connections, whosever they are. Linux counts
+/// twice this, bookkeeping included; a few joined sends fit.
+pub const SEND_BUFFER_BYTES: usize = 192 * 1024;
+/// And of what we have not read yet: the longest message, twice.
+pub const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 /// The listening socket's queue: a whole office that reconnects at once fits.
 pub const ACCEPT_BACKLOG: i32 = 4_096;
 /// Descriptors kept free for files, the listener and standard streams.
@@ -204,6 +210,7 @@ const _: () = {
         "one send is never a whole backlog"
     );
     assert!(WEBSOCKET_READ_BUFFER_BYTES < WEBSOCKET_MESSAGE_BYTES);
+    assert!(JOINED_BYTES <= SEND_BUFFER_BYTES && WEBSOCKET_MESSAGE_BYTES <= RECEIVE_BUFFER_BYTES);
     assert!(
         HANDOVERS + IDLE_THREADS < SPARE_THREADS
             && (HANDOVERS + IDLE_THREADS) * MAPS_PER_THREAD < SPARE_MAPS,

@@ -8,7 +8,7 @@ pub use super::gate::{Caps, Gate, Place};
 use super::farewell::Farewell;
 use super::response::Answer;
 use super::threads::{Owner, Threads};
-use crate::limits::ACCEPT_BACKLOG;
+use crate::limits::{ACCEPT_BACKLOG, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
 use crate::log::Log;
 use crate::protocol::{Code, Error};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -68,6 +68,9 @@ impl Listener {
             // `[::]` serves IPv4 too, where the system can.
             let _ = socket.set_only_v6(false);
         }
+        // Connections inherit them; a system that takes no such wish is as generous as it likes.
+        let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
         socket.bind(&address.into())?;
         socket.listen(ACCEPT_BACKLOG)?;
         let socket = TcpListener::from(socket);

@@ -91,6 +91,27 @@ fn stopping_twice_is_once_and_nobody_is_let_in_afterwards() {
     assert_eq!(listener.gate().connections(), 0);
 }
 
+/// A thousand peers that do not read would have all the memory that the system gives to TCP, and it then resets
+/// connections of others.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_systems_buffers_of_a_connection_are_bounded() {
+    let (sender, sizes) = mpsc::channel();
+    let (listener, handle) = start(CAPS, move |accepted| {
+        let socket = SockRef::from(&*accepted.stream);
+        let size = (socket.send_buffer_size(), socket.recv_buffer_size());
+        sender.send((size.0.unwrap(), size.1.unwrap())).unwrap();
+    });
+    let _peer = TcpStream::connect(listener.address()).unwrap();
+    let (send, receive) = sizes.recv().unwrap();
+    assert!(send <= 2 * SEND_BUFFER_BYTES, "{send}");
+    assert!(receive <= 2 * RECEIVE_BUFFER_BYTES, "{receive}");
+    // Where they are set, the system does not make them larger by itself (tcp(7)).
+    assert!(send > 64 * 1024 && receive > 64 * 1024, "{send} {receive}");
+    listener.stopper().stop();
+    handle.join().unwrap();
+}
+
 #[test]
 fn the_same_trouble_is_told_now_and_then() {
     let start = Instant::now();
