@@ -97,6 +97,25 @@ impl Launch {
         self
     }
 
+    /// What was put into the data directory by whoever runs this is the server's user's.
+    #[cfg(target_os = "linux")]
+    pub fn hand_over(&self) {
+        use std::os::unix::fs::chown;
+        let Some(user) = self.unprivileged else {
+            return;
+        };
+        let mut directories = vec![self.home.path().to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).expect("a directory of ours") {
+                let path = entry.expect("its entries").path();
+                chown(&path, Some(user), Some(user)).expect("the superuser may");
+                if path.is_dir() {
+                    directories.push(path);
+                }
+            }
+        }
+    }
+
     /// As a user without rights: the limit on threads does not bind the superuser.
     #[cfg(target_os = "linux")]
     pub fn unprivileged(mut self) -> Launch {
@@ -339,6 +358,18 @@ impl Server {
         connection.send(&self.get("/health").bytes());
         let answer = connection.answer("GET");
         answer.is_some_and(|answer| answer.status == 200)
+    }
+
+    /// Connects until somebody is turned away; answers those who are served.
+    pub fn fill(&self) -> Vec<Connection> {
+        let mut held = Vec::new();
+        loop {
+            let mut connection = Connection::open(self.address);
+            if !self.serves(&mut connection) {
+                return held;
+            }
+            held.push(connection);
+        }
     }
 
     /// Asserts that there is no room for this connection: 503 `overloaded`, or closed.

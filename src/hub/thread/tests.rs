@@ -101,7 +101,7 @@ fn what_is_handed_over_is_answered_before_everybody_is_sent_away() {
     let opened = store::open(home.path(), Options::default(), 1).unwrap();
     let (inbox, reader) = (Inbox::new(), opened.store.reader());
     let outcomes = Arc::<Mutex<Vec<Outcome>>>::default();
-    let journal = opened.store.start(Keep(outcomes.clone()));
+    let journal = opened.store.start(Keep(outcomes.clone())).unwrap();
     let (tell, answer) = channel();
     let (done, all_answered) = channel();
     let call = Command::Call(Box::new(move |core| {

@@ -1,0 +1,161 @@
+//! Crowds: as many connections as there may be, more than that, and all of them at once.
+
+use crate::common::{Connection, until};
+use crate::load::stage::{QUIET, launch};
+use crate::load::{Client, Plan, Usage, office};
+use crate::receivers::{Reluctant, behind};
+use crate::report::{Measured, Report};
+use crate::scene::{self, IDLE_BYTES, Scene, mib};
+use melangerie::limits;
+use std::time::Duration;
+
+/// As many as the system keeps in a listening socket's queue.
+const AT_ONCE: usize = 4_000;
+/// In a message that is as long as one may be, its envelope left out.
+const LONG: usize = 60_000;
+
+/// So many connections of these people, each of whom has as many as it takes.
+fn connect(scene: &Scene, count: usize, people: usize, at_once: usize) -> (Client, Duration) {
+    let mut client = Client::new();
+    // Which messages they hear is not looked at: the pair's come and go meanwhile.
+    let plans = (0..count).map(|number| Plan::new(office::token(3 + number % people), Vec::new()));
+    let time = client.connect(scene.server.address, plans, at_once);
+    (client, time)
+}
+
+/// Whoever comes now is told or closed.
+fn turned_away(scene: &Scene, times: usize) {
+    for _ in 0..times {
+        scene
+            .server
+            .turns_away(Connection::open(scene.server.address));
+    }
+}
+
+/// As many as there may be, each of which has sent the longest message once.
+pub fn idle() -> Report {
+    let people = 1_000;
+    let mut scene = Scene::set(launch(), people + 3, &[]);
+    let count = limits::CONNECTIONS - 2;
+    let (mut client, time) = connect(&scene, count, people, AT_ONCE);
+    client.settle(QUIET);
+    scene.look();
+    let idle = scene.measured.worst.resident;
+    let long = format!(r#"{{"action":"Ping","data":"{}"}}"#, "x".repeat(LONG));
+    for index in 0..count {
+        client.send(index, long.as_bytes());
+        if index % 256 == 0 {
+            client.turn(Some(Duration::ZERO));
+        }
+    }
+    // Two rounds of pings.
+    client.wait(limits::PING_AFTER * 2);
+    scene.look();
+    turned_away(&scene, 200);
+    assert_eq!(client.tally.closed, 0, "who is in stays in");
+    drop(client);
+    let measured = scene.end();
+    Report {
+        scenario: format!("{} idle connections", limits::CONNECTIONS),
+        holds: "all stay for a minute; 200 more are told 503; a long message on each costs nothing for good",
+        bound: format!(
+            "{} × {} KiB (stack 64, thread 16, buffer 2, tables 2)",
+            limits::CONNECTIONS,
+            IDLE_BYTES / 1024
+        ),
+        bound_mib: mib(limits::CONNECTIONS * IDLE_BYTES) + scene::house(500),
+        measured: Measured {
+            notes: format!(
+                "connected in {:.1} s; {idle:.0} MiB resident before the long messages",
+                time.as_secs_f64()
+            ),
+            ..measured
+        },
+    }
+}
+
+/// All at once: more than the listening socket's queue holds.
+pub fn at_once() -> Report {
+    const COUNT: usize = 10_000;
+    let people = 5_000;
+    let mut scene = Scene::set(launch(), people + 3, &[]);
+    let (mut client, time) = connect(&scene, COUNT, people, COUNT);
+    scene.look();
+    client.settle(QUIET);
+    scene.look();
+    assert_eq!(client.tally.closed, 0, "everybody is welcomed");
+    drop(client);
+    let measured = scene.end();
+    // 5,000 names of ten letters, with quotes and a comma.
+    let welcome = people * 13 + 1_024;
+    Report {
+        scenario: format!("{COUNT} connecting at once, of {people} people"),
+        holds: "all are welcomed; whoever talks meanwhile is not held up",
+        bound: format!(
+            "{COUNT} × ({} KiB and a Welcome of {} KiB)",
+            IDLE_BYTES / 1024,
+            welcome / 1024
+        ),
+        bound_mib: mib(COUNT * (IDLE_BYTES + welcome)) + scene::house(500),
+        measured: Measured {
+            notes: format!("{:.1} s until the last was welcomed", time.as_secs_f64()),
+            ..measured
+        },
+    }
+}
+
+/// More are allowed than the system has threads for, and a thousand of them have a second thread: near the system's
+/// limit a new thread would end the whole process.
+pub fn past_the_system() -> Report {
+    let people = 1_000;
+    let slow = limits::WRITER_THREADS + 100;
+    let more = scene::early().with("--max-connections", "30000");
+    let mut scene = Scene::set(more, people + 3, &[]);
+    let log = until("the log", || {
+        let log = scene.server.log();
+        log.contains(" started ").then_some(log)
+    });
+    let most = log
+        .split("most=")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|number| number.parse::<usize>().ok())
+        .expect("the system allows fewer than 30,000");
+    // The pair has two, and the one who floods the room another.
+    let (mut client, _) = connect(&scene, most - slow - 3, people, AT_ONCE);
+    client.settle(QUIET);
+    let reluctant: Vec<Reluctant> = (0..slow)
+        .map(|number| Reluctant::come(&scene.server, &scene::person(3 + number % people)))
+        .collect();
+    scene.look();
+    let server = &scene.server;
+    let mut threads = 0;
+    scene.flood(2_000, 4_000, |number| {
+        client.turn(Some(Duration::ZERO));
+        if number % 50 == 0 {
+            threads = threads.max(Usage::of(server.pid()).threads);
+        }
+        threads < (most + limits::WRITER_THREADS) as u64
+    });
+    scene.look();
+    turned_away(&scene, 50);
+    assert!(
+        threads >= (most + limits::WRITER_THREADS) as u64,
+        "{threads} threads: the writers did not come"
+    );
+    drop(reluctant);
+    drop(client);
+    let measured = scene.end();
+    Report {
+        scenario: format!("as many as the system has threads for ({most}), 1,024 of them behind"),
+        holds: "the process does not abort; whoever is beyond is told 503",
+        bound: format!(
+            "{most} × {} KiB + 1,024 × {} KiB",
+            IDLE_BYTES / 1024,
+            behind(4_000) / 1024
+        ),
+        bound_mib: mib(most * IDLE_BYTES + limits::WRITER_THREADS * behind(4_000))
+            + scene::house(4_000),
+        measured,
+    }
+}
