@@ -7,6 +7,7 @@ use crate::receivers::{Reluctant, behind};
 use crate::report::{Measured, Report};
 use crate::scene::{self, IDLE_BYTES, Scene, mib};
 use melangerie::limits;
+use std::ops::Range;
 use std::time::Duration;
 
 /// As many as the system keeps in a listening socket's queue.
@@ -15,10 +16,16 @@ const AT_ONCE: usize = 4_000;
 const LONG: usize = 60_000;
 
 /// So many connections of these people, each of whom has as many as it takes.
-fn connect(scene: &Scene, count: usize, people: usize, at_once: usize) -> (Client, Duration) {
+fn connect(
+    scene: &Scene,
+    count: usize,
+    people: Range<usize>,
+    at_once: usize,
+) -> (Client, Duration) {
     let mut client = Client::new();
     // Which messages they hear is not looked at: the pair's come and go meanwhile.
-    let plans = (0..count).map(|number| Plan::new(office::token(3 + number % people), Vec::new()));
+    let person = |number| people.start + number % people.len();
+    let plans = (0..count).map(|number| Plan::new(office::token(person(number)), Vec::new()));
     let time = client.connect(scene.server.address, plans, at_once);
     (client, time)
 }
@@ -35,10 +42,10 @@ fn turned_away(scene: &Scene, times: usize) {
 /// As many as there may be, each of which has sent the longest message once.
 pub fn idle() -> Report {
     let people = 1_000;
-    let mut scene = Scene::set(launch(), people + 3, &[]);
+    let mut scene = Scene::set(launch(), people + 3, 3, &[]);
     let count = limits::CONNECTIONS - 2;
-    let (mut client, time) = connect(&scene, count, people, AT_ONCE);
-    client.settle(QUIET);
+    let (mut client, time) = connect(&scene, count, 3..people + 3, AT_ONCE);
+    client.wait(QUIET);
     scene.look();
     let idle = scene.measured.worst.resident;
     let long = format!(r#"{{"action":"Ping","data":"{}"}}"#, "x".repeat(LONG));
@@ -78,10 +85,10 @@ pub fn idle() -> Report {
 pub fn at_once() -> Report {
     const COUNT: usize = 10_000;
     let people = 5_000;
-    let mut scene = Scene::set(launch(), people + 3, &[]);
-    let (mut client, time) = connect(&scene, COUNT, people, COUNT);
+    let mut scene = Scene::set(launch(), people + 3, 3, &[]);
+    let (mut client, time) = connect(&scene, COUNT, 3..people + 3, COUNT);
     scene.look();
-    client.settle(QUIET);
+    client.wait(QUIET);
     scene.look();
     assert_eq!(client.tally.closed, 0, "everybody is welcomed");
     drop(client);
@@ -110,7 +117,7 @@ pub fn past_the_system() -> Report {
     let people = 1_000;
     let slow = limits::WRITER_THREADS + 100;
     let more = scene::early().with("--max-connections", "30000");
-    let mut scene = Scene::set(more, people + 3, &[]);
+    let mut scene = Scene::set(more, 3 + slow + people, 3 + slow, &[]);
     let log = until("the log", || {
         let log = scene.server.log();
         log.contains(" started ").then_some(log)
@@ -122,10 +129,15 @@ pub fn past_the_system() -> Report {
         .and_then(|number| number.parse::<usize>().ok())
         .expect("the system allows fewer than 30,000");
     // The pair has two, and the one who floods the room another.
-    let (mut client, _) = connect(&scene, most - slow - 3, people, AT_ONCE);
-    client.settle(QUIET);
+    let (mut client, _) = connect(
+        &scene,
+        most - slow - 3,
+        3 + slow..3 + slow + people,
+        AT_ONCE,
+    );
+    client.wait(QUIET);
     let reluctant: Vec<Reluctant> = (0..slow)
-        .map(|number| Reluctant::come(&scene.server, &scene::person(3 + number % people)))
+        .map(|number| Reluctant::come(&scene.server, &scene::person(3 + number)))
         .collect();
     scene.look();
     let server = &scene.server;
@@ -138,13 +150,14 @@ pub fn past_the_system() -> Report {
         threads < (most + limits::WRITER_THREADS) as u64
     });
     scene.look();
+    // Whoever flooded the room has left a place, and some may have been cut off.
+    let rest = scene.server.fill();
     turned_away(&scene, 50);
     assert!(
         threads >= (most + limits::WRITER_THREADS) as u64,
         "{threads} threads: the writers did not come"
     );
-    drop(reluctant);
-    drop(client);
+    drop((reluctant, client, rest));
     let measured = scene.end();
     Report {
         scenario: format!("as many as the system has threads for ({most}), 1,024 of them behind"),

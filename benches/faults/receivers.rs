@@ -53,7 +53,7 @@ const MESSAGES: usize = 1_500;
 
 /// So many people who take a byte a second, or none at all, while others talk.
 fn slow(count: usize, sips: bool, scenario: &str) -> Report {
-    let mut scene = Scene::set(scene::early(), count + 3, &[]);
+    let mut scene = Scene::set(scene::early(), count + 3, count + 3, &[]);
     let mut crowd: Vec<Reluctant> = (0..count)
         .map(|number| Reluctant::come(&scene.server, &scene::person(3 + number)))
         .collect();
@@ -123,7 +123,7 @@ pub fn catching_up() -> Report {
     const EACH: usize = 8_000;
     let count = limits::WRITER_THREADS + 76;
     let missed = vec!["y".repeat(EACH); MISSED];
-    let mut scene = Scene::set(scene::early(), 5, &missed);
+    let mut scene = Scene::set(scene::early(), 5, 5, &missed);
     let crowd: Vec<Reluctant> = (0..count)
         .map(|_| Reluctant::come(&scene.server, &scene::person(3)))
         .collect();
@@ -183,7 +183,7 @@ fn read_until(socket: &mut RawSocket, wanted: u64) -> u64 {
 pub fn answers() -> Report {
     const COUNT: usize = 300;
     let missed = vec!["z".repeat(limits::CONTENT_BYTES); limits::PAGE_MESSAGES_MAX as usize];
-    let mut scene = Scene::set(scene::early(), 4, &missed);
+    let mut scene = Scene::set(scene::early(), 4, 4, &missed);
     let mut crowd = Vec::new();
     for _ in 0..COUNT {
         let mut socket = Reluctant::come(&scene.server, &scene::person(3)).socket;

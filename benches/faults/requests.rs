@@ -113,7 +113,7 @@ fn report(
 }
 
 pub fn slow_heads() -> Report {
-    let mut scene = Scene::set(launch(), 3, &[]);
+    let mut scene = Scene::set(launch(), 3, 3, &[]);
     let first = format!(
         "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: {}",
         "x".repeat(15_000)
@@ -132,7 +132,7 @@ pub fn slow_heads() -> Report {
 }
 
 pub fn slow_bodies() -> Report {
-    let mut scene = Scene::set(launch(), 3, &[]);
+    let mut scene = Scene::set(launch(), 3, 3, &[]);
     let head = format!(
         "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
         limits::REQUEST_BODY_BYTES
@@ -152,7 +152,7 @@ pub fn slow_bodies() -> Report {
 }
 
 pub fn silent() -> Report {
-    let mut scene = Scene::set(launch(), 3, &[]);
+    let mut scene = Scene::set(launch(), 3, 3, &[]);
     let (all, ends) = trickle(&mut scene, b"", None, false);
     assert!(all.iter().all(|one| one.heard.is_empty()), "nobody asked");
     drop(all);
@@ -166,7 +166,7 @@ pub fn silent() -> Report {
 }
 
 pub fn silent_sockets() -> Report {
-    let mut scene = Scene::set(launch(), 3, &[]);
+    let mut scene = Scene::set(launch(), 3, 3, &[]);
     let (all, ends) = trickle(&mut scene, b"", None, true);
     let code = 4408u16.to_be_bytes();
     let told = |one: &Trickle| one.heard.windows(2).any(|two| two == code);

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub fn descriptors() -> Report {
     const LIMIT: usize = 64;
     let places = LIMIT - limits::SPARE_DESCRIPTORS;
-    let mut scene = Scene::set(launch().open_files(LIMIT as u32), 3, &[]);
+    let mut scene = Scene::set(launch().open_files(LIMIT as u32), 3, 3, &[]);
     let crowd: Vec<Connection> = (0..500)
         .map(|_| Connection::open(scene.server.address))
         .collect();
@@ -38,7 +38,7 @@ pub fn descriptors() -> Report {
 
 /// From one moment on, and until another, no thread can be had.
 pub fn threads() -> Report {
-    let mut scene = Scene::set(launch().unprivileged(), 3, &[]);
+    let mut scene = Scene::set(launch().unprivileged(), 3, 3, &[]);
     let mut kept = Connection::open(scene.server.address);
     assert!(scene.server.serves(&mut kept));
     scene.server.limit("nproc", Some(1));

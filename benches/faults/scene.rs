@@ -10,7 +10,7 @@ use crate::report::Measured;
 use melangerie::limits;
 use melangerie::protocol::RoomKind;
 
-/// The room in which everybody is.
+/// The room in which the pair talks.
 pub const ROOM: &str = "floor";
 /// Journals are folded early, so that what is in memory until then does not hide what a scenario takes.
 const JOURNAL_BYTES: u64 = 256 * 1024;
@@ -35,12 +35,12 @@ pub fn person(number: usize) -> Person {
 }
 
 impl Scene {
-    /// A server with so many people, all of them in [`ROOM`], where `missed` was said that nobody has read. The pair
-    /// talks.
-    pub fn set(launch: Launch, people: usize, missed: &[String]) -> Scene {
+    /// A server with so many people, the first `members` of them in [`ROOM`], where `missed` was said that nobody has
+    /// read. The pair talks there.
+    pub fn set(launch: Launch, people: usize, members: usize, missed: &[String]) -> Scene {
         let mut office = Office::open(launch.data_path());
         office.hire(people);
-        office.furnish(ROOM, RoomKind::Private, 0..people);
+        office.furnish(ROOM, RoomKind::Private, 0..members);
         for content in missed {
             office.write(ROOM, 2, content.clone(), None);
         }
