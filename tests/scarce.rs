@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::http::stream_from;
 use common::*;
 
 /// 48 of 64 descriptors are for files, the listener and the standard streams.
@@ -100,6 +101,64 @@ fn with_fewer_descriptors_than_are_spare_one_is_served() {
 }
 
 /// From one moment on the system gives no thread.
+#[test]
+fn whoever_gets_no_thread_is_told_and_the_others_notice_nothing() {
+    let server = Launch::new()
+        .unprivileged()
+        .with("--journal-bytes", "4096")
+        .start();
+    let (ann, ben, slow) = (
+        register(&server, "ann"),
+        register(&server, "ben"),
+        register(&server, "slow"),
+    );
+    let room = room_of(&server, &ann, &[&ben, &slow]);
+    let mut anns = Socket::connect(&server, &ann);
+    let mut bens = Socket::connect(&server, &ben);
+    let stream = stream_from(server.address, [127, 0, 0, 1].into(), Some(4 * 1024));
+    let mut slows = RawSocket::over(Connection::over(stream), &server, &slow);
+    let mut kept = Connection::open(server.address);
+    assert!(server.serves(&mut kept));
+    server.limit("nproc", Some(1));
+    // A few threads wait for whoever comes next.
+    let lucky = server.fill();
+    for _ in 0..30 {
+        server.turns_away(Connection::open(server.address));
+    }
+    // More than the sockets hold, so that the slow one would have a writer, and less than a backlog.
+    let content = "x".repeat(16_000);
+    for number in 0..200 {
+        talk(&mut anns, &mut bens, &room, &format!("{number} {content}"));
+    }
+    let begin = ann.get(&server, &format!("/chat/search?q=199+x&room={room}"));
+    kept.send(&begin.bytes());
+    assert_eq!(kept.response("GET").ok(200)["messages"][0]["seq"], 201);
+    // What waits without a writer goes with what comes.
+    let mut last = 1;
+    while last < 201 {
+        anns.say(&room, "tick");
+        anns.forget();
+        let frame = slows.json();
+        if frame["action"] == "Message" && frame["data"]["room"] == room.as_str() {
+            last += 1;
+            assert_eq!(frame["data"]["seq"], last, "in order, without a hole");
+        }
+    }
+    until("the log of it", || {
+        server.log().contains("why=no_thread").then_some(())
+    });
+    server.limit("nproc", None);
+    drop(lucky);
+    until("a thread", || {
+        server
+            .serves(&mut Connection::open(server.address))
+            .then_some(())
+    });
+    let mut again = Socket::connect(&server, &slow);
+    anns.say(&room, "and on");
+    again.until(|frame| frame["data"]["content"] == "and on");
+    assert_eq!(server.stop().code(), Some(0));
+}
 
 #[test]
 fn a_start_without_threads_says_so() {

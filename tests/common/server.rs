@@ -226,7 +226,10 @@ impl Launch {
         }
         let copy = self.home.path().join("melangerie");
         if !copy.exists() {
-            std::fs::copy(&built, &copy).expect("a copy of the binary");
+            // Another process copies it: a program that is open for writing, be it in a child that another thread is
+            // just starting, cannot be executed.
+            let copied = Command::new("cp").arg(&built).arg(&copy).status();
+            assert!(copied.expect("cp runs").success());
         }
         copy
     }
