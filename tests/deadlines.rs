@@ -148,3 +148,36 @@ fn a_backlog_ends_by_its_age_too() {
     );
     drop(slows);
 }
+
+/// The server, or the machine that it runs on, sleeps for longer than a peer may be silent: that is nobody's fault but
+/// its own. Once everybody was cut as soon as it woke, whatever they had sent meanwhile.
+#[test]
+fn nobody_is_given_up_because_the_server_slept() {
+    let server = Launch::new().with("--backlog-bytes", "67108864").start();
+    let (ann, ben) = (register(&server, "ann"), register(&server, "ben"));
+    let room = room_of(&server, &ann, &[&ben]);
+    let mut anns = Socket::connect(&server, &ann);
+    let mut silent = RawSocket::signed_in(&server, &ben);
+    let small = http::stream_from(server.address, "127.0.0.1".parse().unwrap(), Some(4 * 1024));
+    let mut behind = RawSocket::over(Connection::over(small), &server, &ben);
+    for _ in 0..800 {
+        anns.say(&room, &"x".repeat(16_000));
+        anns.drain();
+    }
+    let host = server.address.to_string();
+    let mut unknown = RawSocket::upgrade(Connection::open(server.address), &host, &[]);
+    server.signal("STOP");
+    std::thread::sleep(Duration::from_secs(80));
+    unknown.text(&ben.token);
+    server.signal("CONT");
+    assert_eq!(unknown.json()["action"], "Welcome", "it was in time");
+    let mut attentive = |socket: &mut RawSocket, content: &str| {
+        anns.say(&room, content);
+        while socket.json()["data"]["content"] != content {}
+    };
+    attentive(&mut silent, "awake");
+    attentive(&mut behind, "awake, and read");
+    // A peer that is really gone is noticed as ever; see above for how soon.
+    let online = names(&ann.get(&server, "/chat/online").send().ok(200));
+    assert_eq!(online, sorted(&[&ann.name, &ben.name]));
+}

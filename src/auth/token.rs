@@ -437,6 +437,16 @@ mod tests {
         assert!(signer().verify(&token, NOW).is_ok());
     }
 
+    /// Who signs in just before the server's clock is set back stays signed in.
+    #[test]
+    fn a_token_of_the_future_is_good() {
+        let token = signer().issue("Eva", 0, NOW);
+        for earlier in [1, 60, 365 * 24 * 60 * 60] {
+            let claims = signer().verify(&token, NOW - earlier).unwrap();
+            assert_eq!(claims.iat, NOW);
+        }
+    }
+
     #[test]
     fn to_a_client_every_reason_is_unauthorized() {
         let error = Error::from(TokenError::Expired);

@@ -6,6 +6,7 @@ use super::effect::{Audience, ConnectionId, Effect, Outcome, Receiver, Reply};
 use super::messages::{LookedUp, NewMessage};
 use super::{Missed, Settings, Since};
 use crate::auth::token::Claims;
+use crate::limits;
 use crate::model::{GENERAL, LogId, State, UserId};
 use crate::protocol::{Code, CreateRequest, Error, Frame, MessageRequest, RoomKind, parse_body};
 use crate::store::Entry;
@@ -521,4 +522,31 @@ fn registration_may_be_closed_to_all_but_the_first() {
             .user
             .admin
     );
+}
+
+/// `seq` is the order; timestamps tell what the clock said. Intervals are by another clock, which nobody sets.
+#[test]
+fn a_clock_set_back_changes_no_order_and_no_rate() {
+    let mut hub = hub_with(&["ann"]);
+    let ann = user(&hub, "ann");
+    let mut posted = Vec::new();
+    for millis in [5_000, 5_001, 40, 41] {
+        hub.now.millis = millis;
+        let new = message("general", "tick", Some(&millis.to_string()));
+        posted.push(hub.post(ann, new).unwrap());
+        take(&mut hub);
+    }
+    let seqs: Vec<_> = posted.iter().map(|it| it.seq).collect();
+    let times: Vec<_> = posted.iter().map(|it| it.timestamp).collect();
+    assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1));
+    assert_eq!(times, [5_000, 5_001, 40, 41]);
+    for _ in posted.len()..limits::MESSAGE_BURST as usize {
+        hub.post(ann, message("general", "tick", None)).unwrap();
+        take(&mut hub);
+    }
+    hub.now.millis = 0;
+    let refused = hub.post(ann, message("general", "too many", None));
+    assert_eq!(refused.unwrap_err().code, Code::RateLimited);
+    hub.now.instant += Duration::from_secs(1);
+    assert!(hub.post(ann, message("general", "later", None)).is_ok());
 }

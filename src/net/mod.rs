@@ -4,6 +4,7 @@
 //! rooms and messages: that is the hub's.
 
 pub mod assets;
+mod awake;
 pub mod capacity;
 mod catch_up;
 pub mod cors;

@@ -16,10 +16,12 @@
 //! thread looks after all of them. Elsewhere each connection has a writer as long as it lives.
 
 mod answers;
+mod catching_up;
 mod handover;
 mod places;
 mod queue;
 
+use super::awake::nap;
 use super::{is_timeout, lock};
 use crate::hub::Receiver;
 use crate::limits;
@@ -217,147 +219,6 @@ impl Outbox {
     /// Whether the connection is being closed by us: what it still sends does not count.
     pub fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
-    }
-
-    /// When the socket last took a piece of what was missed, if that is still going on: a peer that takes what it
-    /// missed is alive, though its answers to pings wait behind it.
-    pub fn catching_up(&self) -> Option<Instant> {
-        let queue = lock(&self.queue);
-        (queue.phase == Phase::CatchingUp).then_some(queue.progress)
-    }
-
-    /// From here on what is pushed waits, until [`Outbox::catch_up`] has sent what was missed.
-    pub fn hold(&self) {
-        let mut queue = lock(&self.queue);
-        if queue.phase == Phase::Live {
-            queue.phase = Phase::CatchingUp;
-            queue.progress = Instant::now();
-        }
-    }
-
-    /// Nothing was missed, or it will not be sent: lets go what waits.
-    pub fn release(&self) {
-        let mut queue = lock(&self.queue);
-        if queue.phase == Phase::CatchingUp {
-            queue.go_live();
-            self.wake_writer(queue);
-        }
-    }
-
-    /// Sends what was missed, then what waits. Returns at once where the socket takes it all or a thread can be had
-    /// for the rest; else blocks until it is done.
-    pub fn catch_up(&self, source: Box<dyn Source>) {
-        let mut queue = lock(&self.queue);
-        if queue.phase != Phase::CatchingUp {
-            return;
-        }
-        let missed = Missed {
-            piece: Vec::new(),
-            source,
-        };
-        if queue.writing || !self.shared.direct {
-            queue.missed = Some(missed);
-            return self.wake_writer(queue);
-        }
-        queue.writing = true;
-        drop(queue);
-        if let Some(rest) = self.send_missed(missed) {
-            return self.catch_up_slowly(rest);
-        }
-        self.give_up_writing();
-    }
-
-    /// Sends what the socket takes without waiting; answers what is left.
-    fn send_missed(&self, mut missed: Missed) -> Option<Missed> {
-        while lock(&self.queue).phase == Phase::CatchingUp {
-            match missed.source.next_piece() {
-                Some(piece) => missed.piece = piece,
-                None => {
-                    lock(&self.queue).go_live();
-                    return None;
-                }
-            }
-            let Ok(sent) = self.send_now(&missed.piece) else {
-                self.cut();
-                return None;
-            };
-            if sent < missed.piece.len() {
-                missed.piece.drain(..sent);
-                return Some(missed);
-            }
-        }
-        None
-    }
-
-    fn catch_up_slowly(&self, missed: Missed) {
-        {
-            let mut queue = lock(&self.queue);
-            queue.missed = Some(missed);
-            (queue.writing, queue.called) = (false, true);
-        }
-        if Place::take_for_catch_up(&self.shared).is_some_and(|place| self.start_writer(place)) {
-            return;
-        }
-        // Without a thread this one does it; the peer's own frames wait meanwhile.
-        let missed = {
-            let mut queue = lock(&self.queue);
-            (queue.writing, queue.called) = (true, false);
-            queue.missed.take()
-        };
-        if let Some(missed) = missed {
-            // That may take long; a close comes behind the piece in hand, in which the answer to signing in is.
-            self.finish_frame();
-            self.write_missed(missed);
-        }
-        self.give_up_writing();
-    }
-
-    /// This thread had the socket; what waits now is for a writer.
-    fn give_up_writing(&self) {
-        let mut queue = lock(&self.queue);
-        queue.writing = false;
-        if !queue.frames.is_empty() {
-            self.wake_writer(queue);
-        }
-    }
-
-    /// Writes what was missed at the receiver's pace.
-    fn write_missed(&self, mut missed: Missed) {
-        while self.write_piece(&missed.piece) {
-            match missed.source.next_piece() {
-                Some(piece) => missed.piece = piece,
-                None => return lock(&self.queue).go_live(),
-            }
-        }
-    }
-
-    /// False where the connection is being closed. Only between pieces may something else be sent: a piece is whole
-    /// frames, or the rest of them.
-    fn write_piece(&self, piece: &[u8]) -> bool {
-        let mut written = 0;
-        while written < piece.len() {
-            match (&*self.stream).write(&piece[written..]) {
-                Ok(count) if count > 0 => {
-                    written += count;
-                    lock(&self.queue).progress = Instant::now();
-                }
-                Err(error) if is_timeout(&error) && !self.is_stuck() => {}
-                _ => {
-                    self.cut();
-                    return false;
-                }
-            }
-            if lock(&self.queue).phase == Phase::Cut {
-                return false;
-            }
-        }
-        lock(&self.queue).phase == Phase::CatchingUp
-    }
-
-    /// Catching up goes at the receiver's pace, but it has to go: else a peer that asks and never reads would hold a
-    /// writer's place for as long as it answers pings.
-    fn is_stuck(&self) -> bool {
-        lock(&self.queue).progress.elapsed() > self.shared.patience
     }
 
     /// Sends this close frame behind what waits, and nothing behind it. Only the first one counts.
@@ -611,15 +472,17 @@ impl Outbox {
     }
 
     /// False where the socket failed or the oldest frame became too old.
-    fn write_batch(&self, batch: &[u8], oldest: Instant) -> bool {
+    fn write_batch(&self, batch: &[u8], mut oldest: Instant) -> bool {
         let mut written = 0;
         while written < batch.len() {
+            let began = Instant::now();
             match (&*self.stream).write(&batch[written..]) {
                 Ok(0) => return false,
                 Ok(count) => written += count,
                 Err(error) if is_timeout(&error) => {}
                 Err(_) => return false,
             }
+            oldest += self.forgive(began);
             if written < batch.len() && oldest.elapsed() > limits::BACKLOG_AGE {
                 return false;
             }
@@ -629,6 +492,15 @@ impl Outbox {
 }
 
 impl Outbox {
+    /// What a write that began at `began` slept through counts against nothing that waits. Answers how much it was.
+    fn forgive(&self, began: Instant) -> Duration {
+        let nap = nap(began, AGE_CHECK, Instant::now());
+        if !nap.is_zero() {
+            lock(&self.queue).forgive(nap);
+        }
+        nap
+    }
+
     fn push_from(&self, frames: &[Frame], joined: &[u8], origin: Origin) {
         let queue = lock(&self.queue);
         if matches!(queue.phase, Phase::CatchingUp | Phase::Live) {

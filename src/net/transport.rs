@@ -3,6 +3,7 @@
 //! tungstenite asks for bytes until a message is whole. Were the deadline the socket's own, each byte would begin it
 //! anew, and one byte now and then would keep a connection for ever.
 
+use super::awake::Silence;
 use super::outbox::Outbox;
 use crate::protocol::Frame;
 use std::io::{self, Read, Write};
@@ -16,7 +17,7 @@ pub struct Transport {
     wait: Wait,
     /// Where there is one: nothing is read after it, whatever else is waited for.
     end: Option<Instant>,
-    heard: Instant,
+    silence: Silence,
 }
 
 /// How long a read may take.
@@ -35,7 +36,7 @@ impl Transport {
             outbox,
             wait: Wait::Each,
             end: None,
-            heard: Instant::now(),
+            silence: Silence::from(Instant::now()),
         }
     }
 
@@ -55,9 +56,10 @@ impl Transport {
         self.end = end;
     }
 
-    /// When the peer last sent something, be it a part of a frame.
-    pub fn heard(&self) -> Instant {
-        self.heard
+    /// A wait that was to last `meant` at most has brought nothing: how long the peer has sent nothing, not even a part
+    /// of a frame, while we listened.
+    pub fn silence(&mut self, meant: Duration) -> Duration {
+        self.silence.waited(meant, Instant::now())
     }
 
     fn set_timeout(&self, time: Duration) {
@@ -79,7 +81,7 @@ impl Read for Transport {
             return Err(io::ErrorKind::TimedOut.into());
         }
         let count = (&*self.stream).read(buffer)?;
-        self.heard = Instant::now();
+        self.silence = Silence::from(Instant::now());
         Ok(count)
     }
 }
@@ -116,7 +118,7 @@ mod tests {
         let begin = Instant::now();
         transport.wait_until(begin + Duration::from_secs(60));
         assert_eq!(transport.read(&mut [0]).unwrap(), 1);
-        assert!(transport.heard() >= begin);
+        assert!(transport.silence(Duration::ZERO) <= begin.elapsed());
         transport.wait_until(begin);
         let late = transport.read(&mut [0]).unwrap_err();
         assert_eq!(late.kind(), io::ErrorKind::TimedOut);

@@ -3,6 +3,7 @@
 //! Reads frames through tungstenite, checks what needs no state, and hands commands to the hub. Everything that is
 //! sent, tungstenite's own pongs included, goes through the [`Outbox`], so that bytes never interleave.
 
+use super::awake::nap;
 use super::catch_up::CatchUp;
 use super::edits;
 use super::frame_check::{self, Socket};
@@ -185,7 +186,7 @@ impl Session {
     // ---- saying who one is ----------------------------------------------------------------------
 
     fn await_greeting(&mut self) -> Result<Greeting, Ending> {
-        let deadline = Instant::now() + limits::AUTHENTICATION_DEADLINE;
+        let mut deadline = Instant::now() + limits::AUTHENTICATION_DEADLINE;
         loop {
             // The fan-out, which tells everybody else, does not know who has not signed in.
             if self.context.stopper.is_stopping() {
@@ -202,14 +203,17 @@ impl Session {
                     "Sign in sooner.",
                 ));
             }
-            let look_up = Instant::now() + STOP_CHECK;
-            self.transport().wait_until(look_up.min(deadline));
+            let began = Instant::now();
+            let look_up = (began + STOP_CHECK).min(deadline);
+            self.transport().wait_until(look_up);
             match self.socket.read() {
                 Ok(Message::Text(text)) => return self.greet(text.as_bytes()),
                 Ok(Message::Binary(bytes)) => return self.greet(&bytes),
                 Ok(Message::Close(frame)) => return Err(Ending::closed(frame)),
                 Ok(_) => self.answer_control(),
-                Err(WsError::Io(error)) if is_timeout(&error) => {}
+                Err(WsError::Io(error)) if is_timeout(&error) => {
+                    deadline += nap(began, STOP_CHECK, Instant::now());
+                }
                 Err(error) => return Err(ending_of(&error)),
             }
         }
@@ -277,7 +281,7 @@ impl Session {
                 Ok(Message::Close(frame)) => return Ending::closed(frame),
                 Ok(message) => self.hear(member, message),
                 Err(WsError::Io(error)) if is_timeout(&error) => {
-                    let Some(next) = self.ping() else {
+                    let Some(next) = self.ping(wait) else {
                         return Ending::Gone;
                     };
                     let next = next.min(member.time_left());
@@ -293,15 +297,15 @@ impl Session {
         }
     }
 
-    /// Asks whether a silent peer is there. How long to wait for a sign of life; `None` where there was none for too
-    /// long.
-    fn ping(&mut self) -> Option<Duration> {
-        let heard = self.transport().heard();
-        let alive = self
+    /// Asks whether a peer is there that was silent while we waited for so long. How long to wait for a sign of life;
+    /// `None` where there was none for too long.
+    fn ping(&mut self, waited: Duration) -> Option<Duration> {
+        let silence = self.transport().silence(waited);
+        let silence = self
             .outbox
             .catching_up()
-            .map_or(heard, |progress| heard.max(progress));
-        let left = limits::SILENT_PEER.saturating_sub(alive.elapsed());
+            .map_or(silence, |progress| silence.min(progress.elapsed()));
+        let left = limits::SILENT_PEER.saturating_sub(silence);
         if left < TIMER_SLACK {
             return None;
         }

@@ -106,7 +106,8 @@ impl Office {
             }
             .into(),
             content: content.into(),
-            timestamp: 100 + (count / 3) as u64,
+            // In the middle the clock is set back, so that neither room has its newest message last.
+            timestamp: 100 + (count % 23 / 3) as u64,
             id: Some("general".into()),
             replaces: None,
             edited: None,
@@ -256,6 +257,6 @@ fn at_the_deadline_it_says_how_far_it_got() {
     assert_eq!(answer["complete"], false);
     assert_eq!(
         answer["searched_back_to"],
-        office.said.last().unwrap().timestamp
+        office.said.iter().map(|said| said.timestamp).max().unwrap()
     );
 }

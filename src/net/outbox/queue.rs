@@ -5,7 +5,7 @@
 use super::{Answers, Outboxes, Source, WRITE_BYTES};
 use crate::protocol::Frame;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a waiting frame costs in memory beside its bytes, about: pongs have two bytes, and millions of them must not
 /// count for a few megabytes.
@@ -176,6 +176,14 @@ impl Queue {
             self.cost
                 .add(shared.cost(&waiting.frame, left, waiting.origin));
         }
+    }
+
+    /// All clocks stood still for so long.
+    pub(super) fn forgive(&mut self, nap: Duration) {
+        self.progress += nap;
+        self.frames
+            .iter_mut()
+            .for_each(|waiting| waiting.since += nap);
     }
 
     /// What waited for the catch-up is not behind because of its receiver: its clocks start now.
