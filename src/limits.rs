@@ -168,10 +168,13 @@ pub const JOURNAL_QUEUE_ENTRIES: usize = 65_536;
 pub const FANOUT_QUEUE: usize = 256;
 /// A journal of this size is closed and folded into segments and `state.json`.
 pub const JOURNAL_BYTES: u64 = 32 * 1024 * 1024;
-/// Messages in a segment file.
+/// Most messages in a segment file.
 pub const SEGMENT_MESSAGES: u64 = 1_000;
-/// Of a segment so much is read at once, since thousands may be reading, and a segment of long messages has many
-/// megabytes. More than the longest line, so that one read has at least one.
+/// A segment file that has reached this size is full, whatever it holds: it is searched, indexed and rewritten as a
+/// whole. Messages of common length reach their number first.
+pub const SEGMENT_BYTES: u64 = 1024 * 1024;
+/// Of a segment so much is read at once, since thousands may be reading. More than the longest line, so that one read has
+/// at least one.
 pub const READ_BYTES: usize = 128 * 1024;
 /// After a failed write the journal tries again this often.
 pub const STORAGE_RETRY: Duration = Duration::from_secs(1);

@@ -45,6 +45,7 @@ fn office(contents: &[&str]) -> Office {
     let dir = tempfile::tempdir().unwrap();
     let options = || Options {
         segment_messages: 5,
+        segment_bytes: 400,
         ..Options::default()
     };
     let mut office = start(dir, options());

@@ -8,7 +8,7 @@ use super::error::OpenError;
 use super::journal::{self, Extent};
 use super::queue::Notice;
 use super::recovery::{self, Closed};
-use super::segments::{self, NewLines, Segment};
+use super::segments::{self, Full, NewLines, Segment};
 use super::snapshot::{self, SegmentTable};
 use crate::model::{LogId, State};
 use crate::protocol::{Millis, Seq};
@@ -213,7 +213,10 @@ fn write_segments(
     table: &mut SegmentTable,
     threads: usize,
 ) -> Result<(), OpenError> {
-    let most = base.options.segment_messages;
+    let full = Full {
+        messages: base.options.segment_messages,
+        bytes: base.options.segment_bytes,
+    };
     let work: Vec<(&LogId, &NewLines)> = lines.iter().collect();
     let next = AtomicUsize::new(0);
     let old = &*table;
@@ -221,7 +224,7 @@ fn write_segments(
         let mut written = Vec::new();
         while let Some(&(&log, new)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
             let old = old.get(&log).map_or(&[][..], Vec::as_slice);
-            written.push((log, segments::extend(&*base.disk, log, old, new, most)?));
+            written.push((log, segments::extend(&*base.disk, log, old, new, full)?));
         }
         Ok(written)
     };

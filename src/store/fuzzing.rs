@@ -5,11 +5,12 @@
 use super::disk::{AppendFile, Disk, Metadata};
 use super::draft::timestamp;
 use super::repair::Means;
-use super::segments::{Position, Segment};
+use super::segments::{Full, Position, Segment};
 use super::{
     Checked, NewPassword, OpenError, Options, check, checkpoint, journal, line, open_disk,
     recovery, repair, segments, snapshot,
 };
+use crate::limits;
 use crate::model::{LogId, State};
 use crate::protocol::Seq;
 use std::collections::BTreeMap;
@@ -104,7 +105,10 @@ pub fn repair_files(files: Files) -> Result<(Files, Vec<String>), OpenError> {
     };
     let mut means = Means {
         now: 5_000_000,
-        segment_messages: 3,
+        full: Full {
+            messages: 3,
+            bytes: limits::SEGMENT_BYTES,
+        },
         new_password: &mut new_password,
     };
     let losses = repair::repair(&disk, &mut means)?;

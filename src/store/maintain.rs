@@ -6,6 +6,7 @@ use super::check::{self, Checked};
 use super::disk::{Disk, RealDisk};
 use super::error::OpenError;
 use super::repair::{self, Means};
+use super::segments::Full;
 use super::{copy, journal, lock, migrate, secret, snapshot};
 use crate::limits;
 use crate::protocol::Millis;
@@ -69,7 +70,10 @@ pub fn repair(
     }
     let mut means = Means {
         now,
-        segment_messages: limits::SEGMENT_MESSAGES,
+        full: Full {
+            messages: limits::SEGMENT_MESSAGES,
+            bytes: limits::SEGMENT_BYTES,
+        },
         new_password,
     };
     if !check::check(&disk)?.problems.is_empty() {

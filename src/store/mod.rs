@@ -66,6 +66,8 @@ pub struct Options {
     pub journal_bytes: u64,
     /// Most messages in a new segment file, at least 1.
     pub segment_messages: u64,
+    /// A segment file of this many bytes takes no more.
+    pub segment_bytes: u64,
     /// Of a segment so much is read at once, unless a line is longer.
     pub read_bytes: usize,
     /// After a failure, writing is tried again this often.
@@ -77,6 +79,7 @@ impl Default for Options {
         Options {
             journal_bytes: limits::JOURNAL_BYTES,
             segment_messages: limits::SEGMENT_MESSAGES,
+            segment_bytes: limits::SEGMENT_BYTES,
             read_bytes: limits::READ_BYTES,
             retry: limits::STORAGE_RETRY,
         }

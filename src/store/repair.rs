@@ -10,7 +10,7 @@ use super::error::OpenError;
 use super::journal;
 use super::maintain::NewPassword;
 use super::salvage::{Salvage, salvage};
-use super::segments::{self, NewLines, Segment};
+use super::segments::{self, Full, NewLines, Segment};
 use super::snapshot::{self, SegmentTable};
 use super::writer;
 use crate::model::{LogId, State};
@@ -20,8 +20,8 @@ use std::io;
 /// What a repair needs from outside.
 pub struct Means<'a> {
     pub now: Millis,
-    /// Most messages in a new segment.
-    pub segment_messages: u64,
+    /// When a new segment is full.
+    pub full: Full,
     pub new_password: &'a mut dyn FnMut() -> Result<NewPassword, String>,
 }
 
@@ -162,7 +162,7 @@ fn write(disk: &dyn Disk, draft: &Draft, journal: u64, means: &Means) -> Result<
     let failed = |e: io::Error| OpenError::io("write to", "the data directory", &e);
     let mut table = SegmentTable::new();
     for &log in draft.logs.keys() {
-        table.insert(log, write_log(disk, draft, log, means.segment_messages)?);
+        table.insert(log, write_log(disk, draft, log, means.full)?);
     }
     let rooms: Vec<_> = draft.rooms.iter().map(|room| room.record.clone()).collect();
     let last_report = draft.logs.get(&LogId::Reports).map_or(0, |log| log.last);
@@ -182,7 +182,7 @@ fn write_log(
     disk: &dyn Disk,
     draft: &Draft,
     log: LogId,
-    most: u64,
+    full: Full,
 ) -> Result<Vec<Segment>, OpenError> {
     let parts = &draft.logs[&log];
     let mut segments: Vec<Segment> = parts.kept.values().cloned().collect();
@@ -191,7 +191,7 @@ fn write_log(
     while let Some(&(&first, _)) = lines.peek() {
         let mut new = NewLines::default();
         let mut next = first;
-        while let Some((_, json)) = lines.next_if(|&(&seq, _)| seq == next && seq < first + most) {
+        while let Some((_, json)) = lines.next_if(|&(&seq, _)| seq == next && !new.is_full(full)) {
             new.push(json, timestamp(json).unwrap_or(0));
             next += 1;
         }

@@ -1,4 +1,4 @@
-//! Segment files: a room's messages or the reports, so many to a file, one line each.
+//! Segment files: a room's messages or the reports, so many to a file, or so many bytes, one line each.
 //!
 //! Owns their names, how they grow and how they are verified. A segment that is full is never written again, and no
 //! segment is ever removed; a file may hold more lines than its record says, left by an interrupted checkpoint,
@@ -34,6 +34,21 @@ pub struct Segment {
 impl Segment {
     pub fn last(&self) -> Seq {
         self.first + self.messages - 1
+    }
+}
+
+/// What a segment may have: with either it is full.
+#[derive(Clone, Copy, Debug)]
+pub struct Full {
+    /// Never more than so many, and at least 1.
+    pub messages: u64,
+    /// Its last line may go beyond.
+    pub bytes: u64,
+}
+
+impl Full {
+    pub fn reached(self, messages: u64, bytes: usize) -> bool {
+        messages >= self.messages || bytes as u64 >= self.bytes
     }
 }
 
@@ -108,16 +123,20 @@ impl NewLines {
         self.bytes.push(b'\n');
         self.ends.push((self.bytes.len(), timestamp));
     }
+
+    pub fn is_full(&self, full: Full) -> bool {
+        full.reached(self.ends.len() as u64, self.bytes.len())
+    }
 }
 
-/// Writes the lines that follow `old` into segments of at most `most` messages, and makes them durable. Returns the
-/// segments that are new or longer; the first may take the place of the last of `old`. Doing it again gives the same.
+/// Writes the lines that follow `old` into segments, and makes them durable. Returns the segments that are new or
+/// longer; the first may take the place of the last of `old`. Doing it again gives the same.
 pub fn extend(
     disk: &dyn Disk,
     log: LogId,
     old: &[Segment],
     new: &NewLines,
-    most: u64,
+    full: Full,
 ) -> Result<Vec<Segment>, OpenError> {
     let directory = match old.is_empty() {
         true => make_directory(disk, log)?,
@@ -126,7 +145,7 @@ pub fn extend(
     let mut segments = Vec::new();
     let mut content = Vec::new();
     let mut segment = match old.last() {
-        Some(last) if last.messages < most => {
+        Some(last) if last.messages < full.messages && last.bytes < full.bytes => {
             read(disk, log, last, &mut content)?;
             last.clone()
         }
@@ -139,7 +158,7 @@ pub fn extend(
         segment.messages += 1;
         segment.oldest = segment.oldest.min(timestamp);
         segment.newest = segment.newest.max(timestamp);
-        if segment.messages >= most || index + 1 == new.ends.len() {
+        if full.reached(segment.messages, content.len()) || index + 1 == new.ends.len() {
             write(disk, log, &mut segment, &content)?;
             content.clear();
             let next = empty(segment.last() + 1);

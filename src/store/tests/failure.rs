@@ -8,6 +8,7 @@ fn tiny() -> Options {
     Options {
         journal_bytes: 1_000,
         segment_messages: 3,
+        segment_bytes: limits::SEGMENT_BYTES,
         read_bytes: 200,
         retry: Duration::from_millis(1),
     }

@@ -14,6 +14,7 @@ pub fn options() -> Options {
     Options {
         journal_bytes: 2_000,
         segment_messages: 40,
+        segment_bytes: 2_500,
         read_bytes: 4_096,
         retry: Duration::from_millis(1),
     }

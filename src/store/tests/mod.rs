@@ -11,6 +11,7 @@ mod paging;
 mod power;
 mod power_cuts;
 mod repairs;
+mod sizes;
 
 use super::*;
 use crate::model::{Event, RoomRecord, UserRecord};
@@ -263,6 +264,7 @@ fn small() -> Options {
     Options {
         journal_bytes: 4096,
         segment_messages: 7,
+        segment_bytes: limits::SEGMENT_BYTES,
         read_bytes: 200,
         retry: Duration::from_millis(1),
     }

@@ -7,16 +7,28 @@ use crate::model::RoomId;
 const OFFICE: LogId = LogId::Room(RoomId(0));
 const LINES: u64 = 20;
 
-/// `general` with 20 messages, 14 of them in two full segments of 7 or in a short one, by `folded`.
+/// `general` with 20 messages, `folded` of them in segments of up to 7.
 fn hub(folded: u64) -> Hub {
+    hub_with(folded, small)
+}
+
+/// Segments that end with whichever message makes them long enough: with the second or third, mostly.
+fn by_bytes() -> Options {
+    Options {
+        segment_bytes: 250,
+        ..small()
+    }
+}
+
+fn hub_with(folded: u64, options: fn() -> Options) -> Hub {
     let disk = MemoryDisk::default();
-    let mut hub = Hub::start(open_disk(Box::new(disk.clone()), small(), 1).unwrap());
+    let mut hub = Hub::start(open_disk(Box::new(disk.clone()), options(), 1).unwrap());
     hub.push_and_wait(&hub.user("Eva"));
     for _ in 1..folded {
         say(&mut hub);
     }
     hub.journal.close().unwrap();
-    let mut hub = Hub::start(open_disk(Box::new(disk), small(), 1).unwrap());
+    let mut hub = Hub::start(open_disk(Box::new(disk), options(), 1).unwrap());
     while hub.state.last_seq(OFFICE) < LINES {
         say(&mut hub);
     }
@@ -37,8 +49,9 @@ fn seqs(lines: &[Line]) -> Vec<Seq> {
 
 #[test]
 fn a_page_is_what_a_naive_model_says() {
-    for folded in [1, 7, 10, 14, LINES] {
-        let hub = hub(folded);
+    let ways = [small, by_bytes].map(|options| [1, 7, 10, 14, LINES].map(|f| (f, options)));
+    for (folded, options) in ways.into_iter().flatten() {
+        let hub = hub_with(folded, options);
         let ends = [
             None,
             Some(0),
@@ -85,8 +98,9 @@ fn a_page_is_what_a_naive_model_says() {
 
 #[test]
 fn a_range_is_read_line_by_line() {
-    for folded in [1, 10, 14] {
-        let hub = hub(folded);
+    let ways = [small, by_bytes].map(|options| [1, 10, 14].map(|f| (f, options)));
+    for (folded, options) in ways.into_iter().flatten() {
+        let hub = hub_with(folded, options);
         for after in 0..=LINES + 1 {
             for through in [0, 1, 7, 8, 13, LINES, LINES + 5, u64::MAX] {
                 let lines: Vec<Line> = hub
@@ -130,8 +144,9 @@ fn a_log_without_lines_is_empty() {
 
 #[test]
 fn an_id_is_found_in_the_segments_for_its_sender_alone() {
-    for folded in [1, 7, 10, LINES] {
-        let hub = hub(folded);
+    let ways = [small, by_bytes].map(|options| [1, 7, 10, LINES].map(|f| (f, options)));
+    for (folded, options) in ways.into_iter().flatten() {
+        let hub = hub_with(folded, options);
         for seq in 1..=LINES {
             for sender in ["Eva", "mira", "eva"] {
                 for id in [format!("id \"{seq}\""), "none".to_owned()] {
@@ -197,13 +212,14 @@ fn ids_are_found_while_checkpoints_move_them() {
     hub.journal.close().unwrap();
 }
 
-/// A thousand connections may be reading, and a segment of long messages has many megabytes.
+/// A thousand connections may be reading, and a segment of an older version may have many megabytes.
 #[test]
 fn a_long_segment_is_read_in_parts() {
     let disk = MemoryDisk::default();
     let options = || Options {
         journal_bytes: u64::MAX,
         segment_messages: 1_000,
+        segment_bytes: u64::MAX,
         ..Options::default()
     };
     let mut hub = Hub::start(open_disk(Box::new(disk.clone()), options(), 1).unwrap());

@@ -5,6 +5,12 @@ use super::*;
 use crate::protocol::RoomEvent;
 use std::collections::BTreeMap;
 
+/// When a repair's segments are full.
+const FOUR: segments::Full = segments::Full {
+    messages: 4,
+    bytes: limits::SEGMENT_BYTES,
+};
+
 /// Two lives: what the first one left is folded, what the second did is in a journal.
 fn directory() -> MemoryDisk {
     let disk = MemoryDisk::default();
@@ -82,7 +88,7 @@ fn repair(disk: &MemoryDisk) -> Vec<String> {
     };
     let mut means = repair::Means {
         now: 5_000_000,
-        segment_messages: 4,
+        full: FOUR,
         new_password: &mut new_password,
     };
     repair::repair(disk, &mut means).unwrap_or_else(|e| panic!("{e}"))
@@ -391,7 +397,7 @@ fn a_repair_that_is_interrupted_is_done_again() {
             let mut never = || Err("nobody needs one".to_owned());
             let mut means = repair::Means {
                 now: 5_000_000,
-                segment_messages: 4,
+                full: FOUR,
                 new_password: &mut never,
             };
             let _ = repair::repair(&disk, &mut means);
