@@ -139,6 +139,7 @@ fn events_are_logged_with_their_time_first() {
     assert!(about(&ann.name) >= 3, "account, sign-in, failure:\n{log}");
     assert!(about(&room) >= 1, "rooms are logged:\n{log}");
     assert!(about("passer-by") >= 1, "reports are logged:\n{log}");
+    assert_eq!(about("an issue"), 0, "their texts are not:\n{log}");
     assert!(about("127.0.0.1") >= 1, "{log}");
     let first = log.lines().next().unwrap().to_lowercase();
     assert!(first.contains("start"), "{first}");
@@ -158,7 +159,7 @@ fn the_log_is_flushed_while_running() {
 #[test]
 fn the_log_is_rotated() {
     let server = Launch::new().with("--log-bytes", "8192").start();
-    for number in 0..200 {
+    for number in 0..400 {
         let body = json!({"name": format!("reporter-{number}"), "issue": "x".repeat(100)});
         report(&server, body).ok(200);
     }
@@ -183,7 +184,7 @@ fn the_log_is_rotated() {
         assert!(text.lines().all(has_time), "{}", log.display());
     }
     assert!(
-        server.log().contains("reporter-199"),
+        server.log().contains("reporter-399"),
         "the newest is in log.txt"
     );
 }
@@ -233,6 +234,22 @@ fn nothing_secret_is_in_the_log() {
     ann.get(&server, "/chat/search?q=content-to-look-for")
         .send()
         .ok(200);
+    // Whoever reports a problem may quote anything, and a line end inside it makes it no harder to use.
+    let (half, other_half) = ann.token.split_at(ann.token.len() / 2);
+    for issue in [
+        format!("{password} does not work"),
+        "content-to-look-for was not sent".to_owned(),
+        format!("my token is {}", ann.token),
+        format!("my token is\r\n{half}\r\n{other_half}"),
+    ] {
+        report(&server, json!({"name": "passer-by", "issue": issue})).ok(200);
+        socket.ack("Report", json!(issue));
+    }
+    // A token that was pasted into the field of the name, without its header for want of room.
+    let (_, credential) = ann.token.split_once('.').unwrap();
+    let (half_credential, rest) = credential.split_at(credential.len() / 2);
+    let name_field = format!("{half_credential} {rest}");
+    report(&server, json!({"name": name_field, "issue": "y"})).ok(200);
     let change = json!({"old": password, "new": "password-to-look-for-new"});
     ann.post(&server, "/auth/password")
         .json(change)
@@ -246,6 +263,10 @@ fn nothing_secret_is_in_the_log() {
         "content-to-look-for",
         &ann.token,
         ann.token.rsplit('.').next().unwrap(),
+        half,
+        other_half,
+        half_credential,
+        rest,
     ] {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
     }
