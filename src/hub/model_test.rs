@@ -9,6 +9,7 @@ mod around;
 mod reach;
 mod rules;
 mod wire;
+mod world;
 
 use crate::model::GENERAL;
 use crate::protocol::Seq;
@@ -67,8 +68,9 @@ enum Do {
     Add(usize, usize),
     Join(usize),
     Leave(usize),
-    /// With an `id`, and after how many later look-ups of the same that of this one arrives.
-    Post(usize, Option<usize>, usize),
+    /// With an `id`, in place of which earlier text, and after how many later look-ups of the same `id` that of this one
+    /// arrives.
+    Post(usize, Option<usize>, Option<Seq>, usize),
     /// These two over a connection only.
     Read(usize, Seq),
     Typing(usize),
@@ -88,6 +90,7 @@ fn token() -> impl Strategy<Value = Token> {
 
 fn anywhere() -> impl Strategy<Value = Do> {
     let id = prop_oneof![1 => Just(None), 3 => (0..IDS.len()).prop_map(Some)];
+    let replaces = prop_oneof![2 => Just(None), 1 => (0..12u64).prop_map(Some)];
     let lag = prop_oneof![2 => Just(0), 1 => 0..5usize];
     prop_oneof![
         2 => (room(), any::<bool>(), vec(person(), 0..3))
@@ -95,7 +98,8 @@ fn anywhere() -> impl Strategy<Value = Do> {
         2 => (room(), person()).prop_map(|(room, person)| Do::Add(room, person)),
         2 => room().prop_map(Do::Join),
         2 => room().prop_map(Do::Leave),
-        8 => (room(), id, lag).prop_map(|(room, id, lag)| Do::Post(room, id, lag)),
+        8 => (room(), id, replaces, lag)
+            .prop_map(|(room, id, replaces, lag)| Do::Post(room, id, replaces, lag)),
     ]
 }
 

@@ -1,18 +1,19 @@
 //! The hub, its rules, and what stands around both: connections, the fan-out of frames, and a disk.
 
 use super::reach::Reach;
-use super::rules::{self, Answer, World};
+use super::rules::Answer;
 use super::wire::{
     act, follow_rule, frame_of, in_order, names, payload, replay, request, set, take_answer,
 };
+use super::world::{Room, World};
 use super::{Command, Do, IDS, PEOPLE, ROOMS, SERVED_FOLDS, Token};
 use crate::auth::token::Claims;
 use crate::hub::core::{Core, Now};
 use crate::hub::directory::Directory;
 use crate::hub::effect::{Audience, ConnectionId, Effect, Outcome, Receiver, Reply};
 use crate::hub::people::People;
-use crate::hub::{LookedUp, NewMessage, Settings, Since};
-use crate::model::{GENERAL, LogId, RoomId, State, UserId};
+use crate::hub::{LookedUp, NewMessage, Original, Settings, Since};
+use crate::model::{GENERAL, LogId, Readable, RoomId, State, UserId};
 use crate::protocol::{
     Code, Error, Frame, RoomKind, SERVER_NAME, Seq, parse_body, parse_client_frame,
 };
@@ -74,12 +75,13 @@ impl Around {
             instant: Instant::now(),
         };
         let directory = Arc::new(Directory::of(&state));
-        let general = rules::Room {
+        let general = Room {
             name: GENERAL.to_owned(),
             kind: RoomKind::Public,
             creator: SERVER_NAME.to_owned(),
             created: 1,
             messages: Vec::new(),
+            durable: 0,
             members: BTreeMap::new(),
         };
         let world = World {
@@ -211,7 +213,7 @@ impl Around {
             return;
         };
         let id = match what {
-            Do::Post(_, id, _) => id.map(|id| IDS[id].to_owned()),
+            Do::Post(_, id, ..) => id.map(|id| IDS[id].to_owned()),
             _ => Some("id".to_owned()),
         };
         let request = parse_client_frame(request(what).to_string().as_bytes());
@@ -236,22 +238,39 @@ impl Around {
     /// The message to be posted, with what its sender's thread found in the segments, perhaps long ago; and whether
     /// that is so long ago that the hub may ask to look again.
     fn message(&mut self, what: &Do, who: usize) -> Option<(NewMessage, bool)> {
-        let Do::Post(room, id, lag) = *what else {
+        let Do::Post(room, id, replaces, lag) = *what else {
             return None;
         };
         let mut data = request(what)["data"].take();
         data["id"] = json!(id.map(|id| IDS[id]));
         let request = parse_body(data.to_string().as_bytes()).expect("a good request");
+        let original = replaces.map_or(Original::None, |seq| self.original(ROOMS[room], who, seq));
         let Some(id) = id else {
-            let looked_up = LookedUp::default();
+            let looked_up = LookedUp {
+                log: self.directory.find(ROOMS[room]),
+                original,
+                ..LookedUp::default()
+            };
             return Some((NewMessage { request, looked_up }, false));
         };
         let now = (self.look_up(ROOMS[room], who, IDS[id]), self.noticed);
         let looks = self.looks.entry((who, room, id)).or_default();
         looks.push(now);
-        let (looked_up, noticed) = looks[looks.len() - 1 - lag.min(looks.len() - 1)];
+        let (mut looked_up, noticed) = looks[looks.len() - 1 - lag.min(looks.len() - 1)];
+        // What is durable does not change, so that this look-up may be as old.
+        looked_up.original = original;
         let is_late = self.noticed - noticed > SERVED_FOLDS;
         Some((NewMessage { request, looked_up }, is_late))
+    }
+
+    /// What the store says of the message whose text is to be replaced.
+    fn original(&self, room: &str, who: usize, seq: Seq) -> Original {
+        let world = &self.durable.0;
+        match (world.room(room)).map(|at| world.replaceable(who, at, seq)) {
+            Some(Ok(())) => Original::Own,
+            Some(Err(Code::Forbidden)) => Original::Foreign,
+            Some(Err(_)) | None => Original::None,
+        }
     }
 
     fn look_up(&self, room: &str, who: usize, id: &str) -> LookedUp {
@@ -397,6 +416,9 @@ impl Around {
             self.core.disconnect(ConnectionId(connection));
             self.decided(None, None);
         }
+        for room in &mut self.world.rooms {
+            room.durable = room.last_seq();
+        }
         self.durable.0 = self.world.clone();
     }
 
@@ -443,13 +465,30 @@ impl Around {
         assert_eq!(answer.map_err(|error| error.code), expected);
     }
 
+    /// The room that pages are read from, with the place of each message's newest text; and that only members search it.
+    fn compare_readable(&self, who: usize, room: &str) {
+        let user = UserId(who as u32);
+        let seen = |readable: Readable| (readable.log, (*readable.replaced).clone());
+        let expected = |at: usize| {
+            let log = LogId::Room(RoomId(at as u32));
+            (log, self.world.rooms[at].replaced())
+        };
+        let readable = self.core.readable(user, room).map(seen);
+        let visible = self.world.visible(who, room).map(expected);
+        assert_eq!(readable.map_err(|error| error.code), visible);
+        let searchable = self.core.searchable(user, Some(room));
+        let searchable = searchable.map(|rooms| rooms.into_iter().map(seen).collect::<Vec<_>>());
+        let own = self.world.own(who, room).map(|at| vec![expected(at)]);
+        assert_eq!(searchable.map_err(|error| error.code), own);
+    }
+
     /// All that each person can see, and that nobody is told what the rules do not say.
     fn compare(&mut self) {
         assert_eq!(self.world.told, [], "nothing was decided that tells this");
         for who in 0..self.world.people.len() {
             let user = UserId(who as u32);
-            let mine = |room: &rules::Room| room.members.contains_key(&who);
-            let public = |room: &rules::Room| room.kind == RoomKind::Public;
+            let mine = |room: &Room| room.members.contains_key(&who);
+            let public = |room: &Room| room.kind == RoomKind::Public;
             assert_eq!(self.core.rooms_of(user), self.world.rooms_where(who, mine));
             assert_eq!(
                 self.core.public_rooms(user),
@@ -460,10 +499,7 @@ impl Around {
                 let members = self.core.members(user, room).map_err(|e| e.code);
                 let expected = self.world.visible(who, room);
                 assert_eq!(members, expected.map(|at| self.world.member_names(at)));
-                let own = self.core.searchable(user, Some(room)).map_err(|e| e.code);
-                let own = own.map(|rooms| rooms.iter().map(|room| room.log).collect::<Vec<_>>());
-                let expected = self.world.own(who, room);
-                assert_eq!(own, expected.map(|at| vec![LogId::Room(RoomId(at as u32))]));
+                self.compare_readable(who, room);
             }
         }
         for room in ROOMS {

@@ -1,75 +1,15 @@
-//! The rules of the hub in their plainest form: no index, no cache, no event, nothing pruned, nothing shared.
+//! The rules of the hub in their plainest form.
 //!
-//! A world is who exists, what was said in which room, who is in it and how far they read, and who is connected. Each
-//! rule answers as the hub must, and leaves in `told` what every connection must hear.
+//! Each answers as the hub must, changes the world, and leaves in `told` what every connection must hear.
 
-use crate::protocol::{Code, Millis, Room as RoomView, RoomKind, SERVER_NAME, Seq, fold};
+use super::world::{Person, Room, World};
+use crate::protocol::{Code, RoomKind, SERVER_NAME, Seq, fold};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 pub type Answer = Result<Value, Code>;
 
-#[derive(Clone, Default)]
-pub struct World {
-    pub now: Millis,
-    pub disk_works: bool,
-    /// In the order of their registration; a person is known by the place in it, as a room is.
-    pub people: Vec<Person>,
-    pub rooms: Vec<Room>,
-    /// Whose each connection is.
-    pub connections: BTreeMap<u64, usize>,
-    /// Who must hear what, from the rule that was followed last.
-    pub told: Vec<(u64, Value)>,
-}
-
-#[derive(Clone)]
-pub struct Person {
-    pub name: String,
-    pub password: String,
-    pub generation: u32,
-}
-
-#[derive(Clone)]
-pub struct Room {
-    pub name: String,
-    pub kind: RoomKind,
-    pub creator: String,
-    pub created: Millis,
-    /// Message 1 stands first.
-    pub messages: Vec<Sent>,
-    /// Who is in it, and how far they read.
-    pub members: BTreeMap<usize, Seq>,
-}
-
-#[derive(Clone)]
-pub struct Sent {
-    pub sender: String,
-    pub id: Option<String>,
-    pub timestamp: Millis,
-}
-
-impl Room {
-    pub fn last_seq(&self) -> Seq {
-        self.messages.len() as Seq
-    }
-
-    /// Where this sender's message with this id stands among the first `through`.
-    pub fn find(&self, sender: &str, id: &str, through: Seq) -> Option<Seq> {
-        let mut first = self.messages[..through as usize].iter();
-        let found = first.position(|sent| sent.sender == sender && sent.id.as_deref() == Some(id));
-        found.map(|at| at as Seq + 1)
-    }
-}
-
 impl World {
-    pub fn person(&self, name: &str) -> Option<usize> {
-        self.people.iter().position(|p| fold(&p.name) == fold(name))
-    }
-
-    pub fn room(&self, name: &str) -> Option<usize> {
-        self.rooms.iter().position(|r| fold(&r.name) == fold(name))
-    }
-
     // ---- who may what ---------------------------------------------------------------------------
 
     pub fn visible(&self, who: usize, room: &str) -> Result<usize, Code> {
@@ -83,6 +23,18 @@ impl World {
         let at = self.visible(who, room)?;
         let is_in = self.rooms[at].members.contains_key(&who);
         is_in.then_some(at).ok_or(Code::Forbidden)
+    }
+
+    /// Whose text may be replaced: one's own message that is not itself the new text of another.
+    pub fn replaceable(&self, who: usize, at: usize, seq: Seq) -> Result<(), Code> {
+        let room = &self.rooms[at];
+        let mut durable = room.messages[..room.durable as usize].iter().zip(1..);
+        match durable.find(|(_, stands)| *stands == seq) {
+            Some((sent, _)) if sent.replaces.is_some() => Err(Code::BadRequest),
+            Some((sent, _)) if sent.sender == self.people[who].name => Ok(()),
+            Some(_) => Err(Code::Forbidden),
+            None => Err(Code::BadRequest),
+        }
     }
 
     fn known(&self, names: &[&str]) -> Result<Vec<usize>, Code> {
@@ -188,20 +140,28 @@ impl World {
         let left = json!({"room": name, "user": self.people[who].name});
         self.tell(&self.members(at), "Left", &left);
         self.rooms[at].members.remove(&who);
-        self.say(at, SERVER_NAME, None);
+        self.say(at, SERVER_NAME, None, None);
         self.tell_last(at);
         Ok(json!({"room": name}))
     }
 
-    pub fn post(&mut self, who: usize, room: &str, id: Option<&str>) -> Answer {
+    /// What replaces another's text is a message like any other.
+    pub fn post(
+        &mut self,
+        who: usize,
+        room: &str,
+        id: Option<&str>,
+        replaces: Option<Seq>,
+    ) -> Answer {
         let at = self.own(who, room)?;
         let sender = self.people[who].name.clone();
         let room = &self.rooms[at];
         let seq = match id.and_then(|id| room.find(&sender, id, room.last_seq())) {
             Some(seq) => seq,
             None => {
+                replaces.map_or(Ok(()), |seq| self.replaceable(who, at, seq))?;
                 self.writable()?;
-                self.say(at, &sender, id);
+                self.say(at, &sender, id, replaces);
                 self.tell_last(at);
                 self.rooms[at].last_seq()
             }
@@ -265,6 +225,7 @@ impl World {
             creator: self.people[who].name.clone(),
             created: self.now,
             messages: Vec::new(),
+            durable: 0,
             members: BTreeMap::new(),
         });
         let at = self.rooms.len() - 1;
@@ -276,7 +237,7 @@ impl World {
     fn enter(&mut self, at: usize, newcomers: &[usize], adder: Option<usize>) {
         let announced = self.rooms[at].kind != RoomKind::Direct;
         if announced {
-            self.say(at, SERVER_NAME, None);
+            self.say(at, SERVER_NAME, None, None);
         }
         let read = self.rooms[at].last_seq();
         let members = &mut self.rooms[at].members;
@@ -294,85 +255,5 @@ impl World {
         if announced {
             self.tell_last(at);
         }
-    }
-
-    fn say(&mut self, at: usize, sender: &str, id: Option<&str>) {
-        self.rooms[at].messages.push(Sent {
-            sender: sender.to_owned(),
-            id: id.map(str::to_owned),
-            timestamp: self.now,
-        });
-    }
-
-    fn tell_last(&mut self, at: usize) {
-        let room = &self.rooms[at];
-        let sent = room.messages.last().expect("something was said");
-        let mut message = json!({"room": room.name, "seq": room.last_seq(), "sender": sent.sender,
-            "timestamp": sent.timestamp});
-        if let Some(id) = &sent.id {
-            message["id"] = json!(id);
-        }
-        self.tell(&self.members(at), "Message", &message);
-    }
-
-    fn tell(&mut self, people: &[usize], action: &str, data: &Value) {
-        for (&connection, who) in &self.connections {
-            if people.contains(who) {
-                let frame = json!({"action": action, "data": data});
-                self.told.push((connection, frame));
-            }
-        }
-    }
-
-    fn members(&self, at: usize) -> Vec<usize> {
-        self.rooms[at].members.keys().copied().collect()
-    }
-
-    fn connections_of(&self, who: usize) -> Vec<u64> {
-        let mine = self.connections.iter().filter(|(_, whose)| **whose == who);
-        mine.map(|(connection, _)| *connection).collect()
-    }
-
-    // ---- how it looks ---------------------------------------------------------------------------
-
-    pub fn user(&self, who: usize) -> Value {
-        let name = &self.people[who].name;
-        json!({"name": name, "display_name": name, "admin": who == 0, "active": true})
-    }
-
-    pub fn view_of(&self, at: usize, who: usize) -> RoomView {
-        let room = &self.rooms[at];
-        RoomView {
-            name: room.name.clone(),
-            kind: room.kind,
-            topic: String::new(),
-            member_count: room.members.len(),
-            members: Some(self.member_names(at)),
-            last_seq: room.last_seq(),
-            read_seq: room.members.get(&who).copied().unwrap_or(0),
-            created: room.created,
-            creator: room.creator.clone(),
-        }
-    }
-
-    fn view(&self, at: usize, who: usize) -> Value {
-        json!(self.view_of(at, who))
-    }
-
-    pub fn member_names(&self, at: usize) -> Vec<String> {
-        let members = self.rooms[at].members.keys();
-        members.map(|&who| self.people[who].name.clone()).collect()
-    }
-
-    pub fn rooms_where(&self, who: usize, shown: impl Fn(&Room) -> bool) -> Vec<RoomView> {
-        let shown = (0..self.rooms.len()).filter(|&at| shown(&self.rooms[at]));
-        shown.map(|at| self.view_of(at, who)).collect()
-    }
-
-    pub fn online(&self) -> Vec<&str> {
-        let mut who: Vec<usize> = self.connections.values().copied().collect();
-        who.sort_unstable();
-        who.dedup();
-        who.into_iter().map(|who| &*self.people[who].name).collect()
     }
 }

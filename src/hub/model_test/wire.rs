@@ -1,6 +1,7 @@
 //! Commands as requests, for the hub and for the rules; frames as JSON.
 
-use super::rules::{Answer, World};
+use super::rules::Answer;
+use super::world::World;
 use super::{Do, IDS, PEOPLE, ROOMS};
 use crate::hub::NewMessage;
 use crate::hub::core::Core;
@@ -75,7 +76,9 @@ pub fn follow_rule(world: &mut World, who: usize, connection: Option<u64>, what:
         Do::Add(room, other) => world.add(who, ROOMS[*room], PEOPLE[*other]),
         Do::Join(room) => world.join(who, ROOMS[*room]),
         Do::Leave(room) => world.leave(who, ROOMS[*room]),
-        Do::Post(room, id, _) => world.post(who, ROOMS[*room], id.map(|id| IDS[id])),
+        Do::Post(room, id, replaces, _) => {
+            world.post(who, ROOMS[*room], id.map(|id| IDS[id]), *replaces)
+        }
         Do::Read(room, seq) => {
             let connection = connection.expect("over a connection only");
             world.read(who, connection, ROOMS[*room], *seq)
@@ -94,7 +97,10 @@ pub fn request(what: &Do) -> Value {
         Do::Add(room, other) => ("Add", json!([ROOMS[*room], PEOPLE[*other]])),
         Do::Join(room) => ("Join", json!(ROOMS[*room])),
         Do::Leave(room) => ("Leave", json!(ROOMS[*room])),
-        Do::Post(room, ..) => ("Message", json!({"room": ROOMS[*room], "content": "x"})),
+        Do::Post(room, _, replaces, _) => (
+            "Message",
+            json!({"room": ROOMS[*room], "content": "x", "replaces": replaces}),
+        ),
         Do::Read(room, seq) => ("Read", json!({"room": ROOMS[*room], "seq": seq})),
         Do::Typing(room) => ("Typing", json!({"room": ROOMS[*room]})),
         Do::Direct(_) => unreachable!("over HTTP only"),
