@@ -5,6 +5,7 @@
 
 mod error;
 mod frame;
+mod looks;
 mod names;
 mod request;
 mod welcome;
@@ -12,8 +13,8 @@ mod welcome;
 pub use error::{Code, Error};
 pub use frame::{Frame, MessageFrame, reply_frame, text_frame};
 pub use names::{
-    RESERVED_NAMES, SERVER_NAME, check_content, check_password, check_report, check_room_name,
-    check_user_name, fold,
+    RESERVED_NAMES, SERVER_NAME, check_content, check_new_room_name, check_new_user_name,
+    check_password, check_report, check_room_name, check_user_name, fold,
 };
 pub use request::{
     CheckedId, ClientFrame, CreateRequest, CredentialsRequest, Hello, HistoryRequest,

@@ -344,3 +344,27 @@ fn users_are_listed_with_an_etag() {
         .collect();
     assert_eq!(sorted(&all), sorted(&[&ann.name, &ben.name]));
 }
+
+/// A name that reads like the server's would let its owner speak for it; one that nobody sees is nobody's.
+#[test]
+fn names_that_deceive_are_refused() {
+    let server = shared();
+    let ann = register(&server, "ann");
+    for name in [
+        "Ѕerver",
+        "Ｓｅｒｖｅｒ",
+        "ｓystem",
+        "\u{3164}",
+        "ann\u{115f}",
+        "ann\u{200b}",
+        "\u{2800}",
+    ] {
+        let body = json!({"name": name, "password": PASSWORD});
+        let answer = server.post("/auth/createuser").json(body).send();
+        answer.refused(400, "bad_name");
+        let path = format!("/chat/create/{}", encode(name));
+        ann.post(&server, &path).send().refused(400, "bad_name");
+        let mut socket = Socket::connect(&server, &ann);
+        socket.refused("Create", json!({"name": name}), "bad_name");
+    }
+}

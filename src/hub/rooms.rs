@@ -4,7 +4,7 @@ use super::core::Core;
 use super::effect::{Audience, Effect};
 use crate::model::{Event, GENERAL, RoomId, RoomRecord, UserId};
 use crate::protocol::{
-    Added, Code, CreateRequest, Error, Room, RoomAndUser, RoomEvent, RoomKind, check_room_name,
+    Added, Code, CreateRequest, Error, Room, RoomAndUser, RoomEvent, RoomKind, check_new_room_name,
     text_frame,
 };
 use std::collections::BTreeSet;
@@ -34,7 +34,7 @@ impl Core {
     }
 
     pub fn create_room(&mut self, user: UserId, request: CreateRequest) -> Result<RoomId, Error> {
-        check_room_name(&request.name)?;
+        check_new_room_name(&request.name)?;
         let kind = request.kind.unwrap_or(RoomKind::Public);
         if kind == RoomKind::Direct {
             let message = "A direct room has no name: ask for it with POST /chat/direct and the people in it.";

@@ -1,5 +1,6 @@
 //! What makes a name, a password, a content valid. Errors say what to do about it.
 
+use super::looks::{is_invisible, latin_look};
 use super::{Code, Error};
 use crate::limits::*;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
@@ -14,7 +15,37 @@ pub fn fold(name: &str) -> String {
     name.to_lowercase()
 }
 
-/// 1–32 letters and digits of any script, `.`, `_`, `-`; at least one letter or digit; not reserved.
+/// What a new account's name must be: as below, all of it visible, and not like a reserved name in other letters.
+pub fn check_new_user_name(name: &str) -> Result<(), Error> {
+    check_user_name(name)?;
+    check_looks(name, "user")
+}
+
+/// What a new room's name must be.
+pub fn check_new_room_name(name: &str) -> Result<(), Error> {
+    check_room_name(name)?;
+    check_looks(name, "room")
+}
+
+/// Who writes under a name that reads `Server` speaks for the server, and a name that nobody sees is nobody's.
+fn check_looks(name: &str, what: &str) -> Result<(), Error> {
+    let bad = |why: String| Err(Error::new(Code::BadName, why));
+    if let Some(unseen) = name.chars().find(|&c| is_invisible(c)) {
+        let place = u32::from(unseen);
+        return bad(format!(
+            "The {what} name has a letter that nobody can see (U+{place:04X}). Leave it out."
+        ));
+    }
+    if RESERVED_NAMES.contains(&latin_look(name).as_str()) {
+        return bad(format!(
+            "The name {name:?} looks like a reserved one. Choose another one."
+        ));
+    }
+    Ok(())
+}
+
+/// What a name may be that somebody has: 1–32 letters and digits of any script, `.`, `_`, `-`; at least one letter or
+/// digit; not reserved.
 pub fn check_user_name(name: &str) -> Result<(), Error> {
     check_name(name, "user", USER_NAME_CHARS, false)
 }
@@ -191,6 +222,78 @@ mod tests {
                 Code::BadName,
                 "{bad:?}"
             );
+        }
+    }
+
+    #[test]
+    fn new_names_are_seen_and_are_not_reserved_in_other_letters() {
+        for good in ["Eva", "сервер", "김철수", "Сергей", "ᄀ"] {
+            assert!(check_new_user_name(good).is_ok(), "{good}");
+        }
+        assert!(check_new_room_name("front office").is_ok());
+        for bad in [
+            "\u{3164}",
+            "a\u{3164}",
+            "\u{115f}x",
+            "x\u{1160}y",
+            "\u{ffa0}",
+            "Ѕerver",
+            "Ｓｅｒｖｅｒ",
+            "Ⓐⓛⓛ",
+            "mе",
+            "Server",
+            "a b",
+        ] {
+            assert_eq!(
+                check_new_user_name(bad).unwrap_err().code,
+                Code::BadName,
+                "{bad:?}"
+            );
+        }
+        for bad in ["a \u{3164} b", "ｈｅｒｅ", "system"] {
+            assert_eq!(
+                check_new_room_name(bad).unwrap_err().code,
+                Code::BadName,
+                "{bad:?}"
+            );
+        }
+        // Whoever has such a name keeps it.
+        assert!(check_user_name("Ѕerver").is_ok() && check_user_name("a\u{3164}").is_ok());
+    }
+
+    /// What is unassigned, for private use, or a format character is no letter; of the letters, only the fillers are
+    /// invisible.
+    #[test]
+    fn nothing_else_in_a_name_is_invisible() {
+        for c in ('\0'..=char::MAX).filter(|&c| allowed_in_name(c, false)) {
+            let group = c.general_category_group();
+            let seen = !matches!(
+                group,
+                GeneralCategoryGroup::Other
+                    | GeneralCategoryGroup::Separator
+                    | GeneralCategoryGroup::Mark
+            );
+            assert!(seen, "{:x}", u32::from(c));
+        }
+        for c in [
+            '\u{2800}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{2060}',
+            '\u{feff}',
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{180e}',
+            '\u{17b4}',
+            '\u{e0041}',
+            '\u{e000}',
+            '\u{378}',
+            '\u{fe0f}',
+        ] {
+            assert!(!allowed_in_name(c, true), "{:x}", u32::from(c));
         }
     }
 

@@ -8,8 +8,8 @@ use crate::hub::{Account, user_exists};
 use crate::net::response::Answer;
 use crate::net::unix_seconds;
 use crate::protocol::{
-    Code, CredentialsRequest, Error, PasswordRequest, SignedIn, User, check_password,
-    check_user_name, fold,
+    Code, CredentialsRequest, Error, PasswordRequest, SignedIn, User, check_new_user_name,
+    check_password, check_user_name, fold,
 };
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ struct Exists {
 
 pub(super) fn create_user(call: &Call<'_>) -> Answered {
     let request: CredentialsRequest = call.body()?;
-    check_user_name(&request.name)?;
+    check_new_user_name(&request.name)?;
     check_password(&request.password)?;
     call.context.hub.may_register()?;
     call.context.throttles.account(call.request.peer)?;
