@@ -9,14 +9,17 @@
 //! connection on which nobody is, too.
 
 mod case;
+mod closing;
 #[path = "../common/mod.rs"]
 mod common;
+mod sizes;
 mod table;
 mod utf8;
 
 use case::{Answer, Case};
 use common::raw::*;
 use common::*;
+use std::collections::BTreeSet;
 use table::table;
 
 /// How the bytes of a case arrive, which must make no difference.
@@ -68,6 +71,76 @@ fn hold_all(server: &Server) {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     // Whatever was sent, it harmed nobody else.
     Socket::connect(server, &person).barrier();
+}
+
+/// How many cases Autobahn's fuzzing client (version 0.8) has in each of its sections. Those on compression, 12 and 13, are
+/// `extensions_and_subprotocols_are_declined`.
+const AUTOBAHN: [(&str, usize); 45] = [
+    ("1.1", 8),
+    ("1.2", 8),
+    ("2", 11),
+    ("3", 7),
+    ("4.1", 5),
+    ("4.2", 5),
+    ("5", 20),
+    ("6.1", 3),
+    ("6.2", 4),
+    ("6.3", 2),
+    ("6.4", 4),
+    ("6.5", 5),
+    ("6.6", 11),
+    ("6.7", 4),
+    ("6.8", 2),
+    ("6.9", 4),
+    ("6.10", 3),
+    ("6.11", 5),
+    ("6.12", 8),
+    ("6.13", 5),
+    ("6.14", 10),
+    ("6.15", 1),
+    ("6.16", 3),
+    ("6.17", 5),
+    ("6.18", 5),
+    ("6.19", 5),
+    ("6.20", 7),
+    ("6.21", 8),
+    ("6.22", 34),
+    ("6.23", 7),
+    ("7.1", 6),
+    ("7.3", 6),
+    ("7.5", 1),
+    ("7.7", 13),
+    ("7.9", 9),
+    ("7.13", 2),
+    ("9.1", 6),
+    ("9.2", 6),
+    ("9.3", 9),
+    ("9.4", 9),
+    ("9.5", 6),
+    ("9.6", 6),
+    ("9.7", 6),
+    ("9.8", 6),
+    ("10.1", 1),
+];
+
+#[test]
+fn the_table_has_every_case_of_autobahn() {
+    let all = AUTOBAHN
+        .iter()
+        .flat_map(|&(section, count)| (1..=count).map(move |n| format!("{section}.{n}")));
+    let all: BTreeSet<String> = all.collect();
+    let mut held = BTreeSet::new();
+    for case in table() {
+        let (numbers, _) = case
+            .name
+            .split_once(": ")
+            .expect("a row's name begins with numbers");
+        let numbers = numbers
+            .split(", ")
+            .filter(|number| !number.starts_with('§'));
+        held.extend(numbers.map(str::to_owned));
+    }
+    assert_eq!(held, all);
 }
 
 /// Plays one case; an error says where the answers differ from what the table requires.
@@ -157,7 +230,8 @@ fn next(socket: &mut RawSocket) -> Option<Answer> {
     }
 }
 
-/// What a client offers beyond RFC 6455 is declined by silence (sections 9.1 and 4.2.2), and stays forbidden.
+/// What a client offers beyond RFC 6455 is declined by silence (sections 9.1 and 4.2.2), and stays forbidden. Autobahn's
+/// cases 12 and 13 are such offers.
 #[test]
 fn extensions_and_subprotocols_are_declined() {
     let server = shared();

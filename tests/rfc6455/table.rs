@@ -1,9 +1,11 @@
-//! The table. Numbers are those of the Autobahn test suite; where it has no such case, the section of RFC 6455.
+//! The table. A row's name begins with the cases of the Autobahn test suite that it stands for, or, where there is none,
+//! with the section of RFC 6455 (`§`). Where Autobahn tells one write from several and from single bytes, one row stands
+//! for all of them, since each is sent in all three ways.
 
-use super::case::Answer::{Close, EmptyClose, Error, Pong};
+use super::case::Answer::{Close, Error, Pong};
 use super::case::*;
 use super::common::raw::*;
-use super::utf8;
+use super::{closing, sizes, utf8};
 
 pub fn table() -> Vec<Case> {
     let sections = [
@@ -13,8 +15,8 @@ pub fn table() -> Vec<Case> {
         reserved(),
         fragments(),
         utf8::cases(),
-        closing(),
-        sizes(),
+        closing::cases(),
+        sizes::cases(),
     ];
     sections.into_iter().flatten().collect()
 }
@@ -22,28 +24,38 @@ pub fn table() -> Vec<Case> {
 /// Section 5.2: all forms of a length, and that the shortest must be used.
 fn lengths() -> Vec<Case> {
     let mut cases = Vec::new();
-    for length in [0, 1, 125, 126, 127, 128, 65_535, 65_536] {
-        let payload = vec![b'*'; length];
+    // Autobahn sends 65,536 bytes in pieces of 997, too; so do we.
+    let lengths = [
+        (0, "1"),
+        (125, "2"),
+        (126, "3"),
+        (127, "4"),
+        (128, "5"),
+        (65_535, "6"),
+        (65_536, "7"),
+        (65_536, "8"),
+    ];
+    for (length, number) in lengths {
         cases.push(Case::new(
-            format!("1.1: a text of {length} bytes"),
-            [text(&payload)],
+            format!("1.1.{number}: a text of {length} bytes"),
+            [text(vec![b'*'; length])],
             [Error],
         ));
         cases.push(Case::new(
-            format!("1.2: a binary message of {length} bytes"),
+            format!("1.2.{number}: a binary message of {length} bytes"),
             [binary(vec![0xfe; length])],
             [Error],
         ));
     }
     for length in [125, 126, 127, 65_535, 65_536] {
         cases.push(Case::new(
-            format!("1.1: a text of {length} bytes comes through whole"),
+            format!("§5.2: a text of {length} bytes comes through whole"),
             [text(padded("whole", length))],
             [echo_of("whole")],
         ));
     }
     cases.push(Case::new(
-        "5.6.2: a binary message is as good as a text",
+        "§5.6.2: a binary message is as good as a text",
         [binary(padded("binary", 64))],
         [echo_of("binary")],
     ));
@@ -59,7 +71,7 @@ fn lengths() -> Vec<Case> {
     for (length_bytes, length) in too_wide {
         for first in [FIN | TEXT, FIN | BINARY, TEXT, FIN | PING, FIN | CLOSE] {
             cases.push(Case::new(
-                format!("5.2: {length} in {length_bytes} bytes of length, first byte {first:#x}"),
+                format!("§5.2: {length} in {length_bytes} bytes of length, first byte {first:#x}"),
                 [wide(
                     first,
                     length_bytes,
@@ -72,7 +84,7 @@ fn lengths() -> Vec<Case> {
     }
     for length in [1 << 63, u64::MAX] {
         cases.push(Case::new(
-            format!("5.2: a length of {length}, its highest bit set"),
+            format!("§5.2: a length of {length}, its highest bit set"),
             [wide(FIN | TEXT, 8, length, b"x")],
             [Close(1002)],
         ));
@@ -85,22 +97,22 @@ fn masking() -> Vec<Case> {
     let message = padded("masked", 60);
     let mut cases = vec![
         Case::new(
-            "5.1: an unmasked frame behind a good one",
+            "§5.1: an unmasked frame behind a good one",
             [text("good"), unmasked(FIN | TEXT, b"bad"), text("unheard")],
             [Error, Close(1002)],
         ),
         Case::new(
-            "5.1: an unmasked fragment",
+            "§5.1: an unmasked fragment",
             [begin("{"), unmasked(FIN, b"}")],
             [Close(1002)],
         ),
         Case::new(
-            "5.1: an unmasked frame, of which only the header comes",
+            "§5.1: an unmasked frame, of which only the header comes",
             [vec![FIN | TEXT, 100]],
             [Close(1002)],
         ),
         Case::new(
-            "5.1: an unmasked frame that claims to be too large",
+            "§5.1: an unmasked frame that claims to be too large",
             [vec![FIN | TEXT, 127, 0, 0, 0, 0, 0, 1, 0, 1, b'x', b'x']],
             [Close(1002)],
         ),
@@ -115,7 +127,7 @@ fn masking() -> Vec<Case> {
     ] {
         for payload in [&b""[..], b"{}"] {
             cases.push(Case::new(
-                format!("5.1: unmasked {payload:?}, first byte {first:#x}"),
+                format!("§5.1: unmasked {payload:?}, first byte {first:#x}"),
                 [unmasked(first, payload)],
                 [Close(1002)],
             ));
@@ -123,7 +135,7 @@ fn masking() -> Vec<Case> {
     }
     for mask in [[0; 4], [0xff; 4], [1, 2, 3, 4], *b"{\"ac"] {
         cases.push(Case::new(
-            format!("5.3: the mask {mask:?}"),
+            format!("§5.3: the mask {mask:?}"),
             [masked_with(mask, &message)],
             [echo_of("masked")],
         ));
@@ -148,7 +160,7 @@ fn pings() -> Vec<Case> {
             [pong_of(b"\x00\xff\xfe\xfd\xfc\xfb\x00\xff")],
         ),
         Case::new(
-            "2.4: a ping of 125 bytes",
+            "2.4, 2.6: a ping of 125 bytes",
             [ping(&all_bytes)],
             [pong_of(&all_bytes)],
         ),
@@ -165,32 +177,32 @@ fn pings() -> Vec<Case> {
             [pong_of(b"asked")],
         ),
         Case::new(
-            "5.5: a pong of 126 bytes",
+            "§5.5: a pong of 126 bytes",
             [pong([b'x'; 126])],
             [Close(1002)],
         ),
         Case::new(
-            "5.5: a ping that claims to be far too large",
+            "§5.5: a ping that claims to be far too large",
             [frame_bytes(FIN | PING, Some(1 << 40), b"")],
             [Close(1002)],
         ),
         Case::new(
-            "5.5: a long ping, of which only the header comes",
+            "§5.5: a long ping, of which only the header comes",
             [frame_bytes(FIN | PING, Some(126), b"")],
             [Close(1002)],
         ),
         Case::new(
-            "5.1: a fragmented ping",
+            "§5.5: a fragmented ping",
             [frame_bytes(PING, None, b"x")],
             [Close(1002)],
         ),
         Case::new(
-            "5.2: a fragmented pong",
+            "§5.5: a fragmented pong",
             [frame_bytes(PONG, None, b"x")],
             [Close(1002)],
         ),
         Case::new(
-            "5.5: a fragmented close",
+            "§5.5: a fragmented close",
             [frame_bytes(CLOSE, None, &1000u16.to_be_bytes())],
             [Close(1002)],
         ),
@@ -198,13 +210,13 @@ fn pings() -> Vec<Case> {
     for count in [10, 300] {
         let payload = |n: usize| format!("payload {n}").into_bytes();
         cases.push(Case::new(
-            format!("2.10: {count} pings"),
+            format!("2.10, 2.11: {count} pings"),
             (0..count).map(|n| ping(payload(n))).collect::<Vec<_>>(),
             (0..count).map(|n| Pong(payload(n))).collect::<Vec<_>>(),
         ));
     }
     cases.push(Case::new(
-        "5.5.2: pings and messages keep their order",
+        "§5.5.2: pings and messages keep their order",
         [ping("1"), text("2"), ping("3"), text("4"), ping("5")],
         [pong_of(b"1"), Error, pong_of(b"3"), Error, pong_of(b"5")],
     ));
@@ -236,9 +248,13 @@ fn reserved() -> Vec<Case> {
         ));
     }
     for opcode in (3..8).chain(11..16) {
+        let number = match opcode {
+            3..8 => format!("4.1.{}", opcode - 2),
+            _ => format!("4.2.{}", opcode - 10),
+        };
         for payload in [&b""[..], b"payload"] {
             cases.push(Case::new(
-                format!("4: opcode {opcode} with {payload:?}"),
+                format!("{number}: opcode {opcode} with {payload:?}"),
                 [
                     text("good"),
                     frame_bytes(FIN | opcode, None, payload),
@@ -248,7 +264,7 @@ fn reserved() -> Vec<Case> {
             ));
         }
         cases.push(Case::new(
-            format!("4: opcode {opcode} inside a message"),
+            format!("{number}: opcode {opcode} inside a message"),
             [begin("x"), frame_bytes(FIN | opcode, None, b"x")],
             [Close(1002)],
         ));
@@ -282,43 +298,43 @@ fn fragments() -> Vec<Case> {
             [Close(1002)],
         ),
         Case::new(
-            "5.3: a text in two parts",
+            "5.3, 5.4, 5.5: a text in two parts",
             [begin(first), end(rest)],
             [echo()],
         ),
         Case::new(
-            "5.4: in three parts",
+            "§5.4: in three parts",
             [begin(first), more(second), end(third)],
             [echo()],
         ),
         Case::new(
-            "5.4: a binary message in three parts",
+            "§5.4: a binary message in three parts",
             [begin_binary(first), more(second), end(third)],
             [echo()],
         ),
-        Case::new("5.4: byte by byte", single_bytes(), [echo()]),
+        Case::new("§5.4: byte by byte", single_bytes(), [echo()]),
         Case::new(
-            "5.6: a ping between the parts",
+            "5.6, 5.7, 5.8: a ping between the parts",
             [begin(first), ping("between"), end(rest)],
             [pong_of(b"between"), echo()],
         ),
         Case::new(
-            "5.6: an empty ping, and a pong that nobody asked for, between the parts",
+            "§5.5: an empty ping, and a pong that nobody asked for, between the parts",
             [begin(first), ping(""), pong("unasked"), end(rest)],
             [pong_of(b""), echo()],
         ),
         Case::new(
-            "5.9: a continuation of nothing",
+            "5.9, 5.10, 5.11: a continuation of nothing",
             [end("x"), text("unheard")],
             [Close(1002)],
         ),
         Case::new(
-            "5.10: an unfinished continuation of nothing",
+            "5.12, 5.13, 5.14: an unfinished continuation of nothing",
             [more("x"), text("unheard")],
             [Close(1002)],
         ),
         Case::new(
-            "5.12: a continuation of nothing behind a message",
+            "§5.4: a continuation of nothing behind a message",
             [text("good"), more("x"), text("unheard")],
             [Error, Close(1002)],
         ),
@@ -328,32 +344,37 @@ fn fragments() -> Vec<Case> {
             [echo(), Close(1002)],
         ),
         Case::new(
-            "5.16: a continuation of nothing before a message in parts",
-            [more("a"), begin("b"), end("c")],
+            "5.16: an unfinished continuation of nothing before a message in parts, twice",
+            vec![vec![more("a"), begin("b"), end("c")]; 2].concat(),
             [Close(1002)],
         ),
         Case::new(
-            "5.18: a text inside a text",
+            "5.17: a continuation of nothing before a message in parts, twice",
+            vec![vec![end("a"), begin("b"), end("c")]; 2].concat(),
+            [Close(1002)],
+        ),
+        Case::new(
+            "5.18: a message in parts that both begin a text",
             [begin("{"), text("}")],
             [Close(1002)],
         ),
         Case::new(
-            "5.4: a binary message inside a text",
+            "§5.4: a binary message inside a text",
             [begin("{"), binary("}")],
             [Close(1002)],
         ),
         Case::new(
-            "5.4: a text inside a binary message",
+            "§5.4: a text inside a binary message",
             [begin_binary("{"), text("}")],
             [Close(1002)],
         ),
         Case::new(
-            "5.4: a second beginning",
+            "§5.4: a second beginning",
             [begin("{"), begin("}")],
             [Close(1002)],
         ),
         Case::new(
-            "5.19: pings between five parts",
+            "5.19, 5.20: pings between five parts",
             [
                 begin(first),
                 more(&second[..15]),
@@ -365,6 +386,7 @@ fn fragments() -> Vec<Case> {
             ],
             [pong_of(b"pongme 1!"), pong_of(b"pongme 2!"), echo()],
         ),
+        Case::new("6.1.1: an empty text", [text("")], [Error]),
         Case::new(
             "6.1.2: three empty parts",
             [begin(""), more(""), end("")],
@@ -376,12 +398,12 @@ fn fragments() -> Vec<Case> {
             [echo()],
         ),
         Case::new(
-            "5.4: many empty parts",
+            "§5.4: many empty parts",
             [vec![begin(&message)], vec![more(""); 500], vec![end("")]].concat(),
             [echo()],
         ),
         Case::new(
-            "5.4: two messages in parts, one behind the other",
+            "§5.4: two messages in parts, one behind the other",
             [
                 begin(first),
                 end(rest),
@@ -392,206 +414,4 @@ fn fragments() -> Vec<Case> {
             [echo(), echo()],
         ),
     ]
-}
-
-/// Sections 5.5.1 and 7.4.
-fn closing() -> Vec<Case> {
-    let long_reason = "é".repeat(61) + "x";
-    let mut cases = vec![
-        Case::new(
-            "7.1.1: a message, then a close",
-            [text("x"), close(1000, "")],
-            [Error, Close(1000)],
-        ),
-        Case::new(
-            "7.1.2: two closes",
-            [close(1000, ""), close(1000, "")],
-            [Close(1000)],
-        ),
-        Case::new(
-            "7.1.3: a ping behind a close",
-            [close(1000, ""), ping("unheard")],
-            [Close(1000)],
-        ),
-        Case::new(
-            "7.1.4: a text behind a close",
-            [close(1000, ""), text("unheard")],
-            [Close(1000)],
-        ),
-        Case::new(
-            "7.1.5: a close inside a message",
-            [begin("x"), close(1000, ""), end("unheard")],
-            [Close(1000)],
-        ),
-        Case::new(
-            "7.1.6: much behind a close",
-            [
-                vec![close(1000, "")],
-                vec![text(vec![b'*'; 65_536]); 4],
-                vec![ping("unheard")],
-            ]
-            .concat(),
-            [Close(1000)],
-        ),
-        Case::new(
-            "5.5.1: violations behind a close",
-            [close(1000, ""), unmasked(0xff, b"x"), end("x")],
-            [Close(1000)],
-        ),
-        Case::new("7.3.1: an empty close", [empty_close()], [EmptyClose]),
-        Case::new(
-            "7.3.2: a close of one byte",
-            [frame_bytes(FIN | CLOSE, None, b"x")],
-            [Close(1002)],
-        ),
-        Case::new(
-            "7.3.4: a close with a reason",
-            [close(1000, "Hello, world!")],
-            [Close(1000)],
-        ),
-        Case::new(
-            "7.3.5: a close with the longest reason",
-            [close(1000, &long_reason)],
-            [Close(1000)],
-        ),
-        Case::new(
-            "7.3.6: a close with a longer reason",
-            [close(1000, [b'*'; 124])],
-            [Close(1002)],
-        ),
-        Case::new(
-            "7.5.1: a reason that is no UTF-8",
-            [close(
-                1000,
-                b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited",
-            )],
-            [Close(1007)],
-        ),
-        Case::new(
-            "7.5.1: a reason that ends inside a character",
-            [close(1000, b"caf\xc3")],
-            [Close(1007)],
-        ),
-        Case::new(
-            "5.5: a close that claims to be far too large",
-            [frame_bytes(FIN | CLOSE, Some(u64::MAX >> 1), b"\x03\xe8")],
-            [Close(1002)],
-        ),
-    ];
-    let good = (1000..=1003)
-        .chain(1007..=1013)
-        .chain([3000, 3999, 4000, 4401, 4999]);
-    for code in good {
-        cases.push(Case::new(
-            format!("7.7: close {code}"),
-            [close(code, "")],
-            [Close(code)],
-        ));
-        cases.push(Case::new(
-            format!("7.7: close {code} with a reason"),
-            [close(code, "bye")],
-            [Close(code)],
-        ));
-    }
-    let bad = [
-        0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535,
-    ];
-    for code in bad {
-        cases.push(Case::new(
-            format!("7.9: close {code}"),
-            [close(code, "")],
-            [Close(1002)],
-        ));
-        cases.push(Case::new(
-            format!("7.9: close {code} with a reason"),
-            [close(code, "bye")],
-            [Close(1002)],
-        ));
-    }
-    cases.into_iter().map(Case::client_closes).collect()
-}
-
-/// The contract's own bound: a message has at most 64 KiB.
-fn sizes() -> Vec<Case> {
-    const MOST: usize = 65_536;
-    let whole = padded("large", MOST);
-    let (first, rest) = whole.split_at(30_000);
-    let chopped = |payload: &[u8], size: usize| -> Vec<Vec<u8>> {
-        let mut parts: Vec<Vec<u8>> = payload.chunks(size).map(more).collect();
-        parts[0][0] |= TEXT;
-        parts.last_mut().unwrap()[0] |= FIN;
-        parts
-    };
-    let too_long = vec![b'*'; MOST + 1];
-    let mut cases = vec![
-        Case::new("9.1: a text of 64 KiB", [text(&whole)], [echo_of("large")]),
-        Case::new(
-            "9.2: a binary message of 64 KiB",
-            [binary(&whole)],
-            [echo_of("large")],
-        ),
-        Case::new(
-            "9.3: 64 KiB in two parts",
-            [begin(first), end(rest)],
-            [echo_of("large")],
-        ),
-        Case::new(
-            "10.1.1: 64 KiB in parts of 1,300",
-            chopped(&whole, 1_300),
-            [echo_of("large")],
-        ),
-        Case::new(
-            "9.3: 64 KiB in parts of 64",
-            chopped(&whole, 64),
-            [echo_of("large")],
-        ),
-        Case::new(
-            "9.1: a text of 64 KiB and a byte",
-            [text(&too_long)],
-            [Close(1009)],
-        ),
-        Case::new(
-            "9.2: a binary message of 64 KiB and a byte",
-            [binary(&too_long)],
-            [Close(1009)],
-        ),
-        Case::new(
-            "9.3: 64 KiB and a byte in two parts",
-            [begin(first), end(&too_long[30_000..])],
-            [Close(1009)],
-        ),
-        Case::new(
-            "9.4: 64 KiB and a byte in parts of 1,300",
-            chopped(&too_long, 1_300),
-            [Close(1009)],
-        ),
-        Case::new(
-            "9.3: the byte too many before the end",
-            [begin(first), more(rest), more("x")],
-            [Close(1009)],
-        ),
-        Case::new(
-            "9.4: a large part with a ping before it",
-            [
-                begin_binary(first),
-                ping("between"),
-                end(&too_long[30_000..]),
-            ],
-            [Pong(b"between".to_vec()), Close(1009)],
-        ),
-        Case::new(
-            "9.1: two messages of 64 KiB, since each counts by itself",
-            [text(&whole), text(&whole)],
-            [echo_of("large"), echo_of("large")],
-        ),
-    ];
-    // Judged by what the header claims, before it comes.
-    for claimed in [65_537, 1 << 31, 1 << 32, (1 << 63) - 1] {
-        cases.push(Case::new(
-            format!("9.1: a claim of {claimed} bytes"),
-            [frame_bytes(FIN | TEXT, Some(claimed), b"{")],
-            [Close(1009)],
-        ));
-    }
-    cases
 }
