@@ -1,13 +1,47 @@
-//! What happens when nothing happens. Each test takes as long as the contract says; they wait side by side.
+//! What happens when nothing happens. Each test takes as long as the contract says, and spends it waiting; so all of them
+//! wait side by side, in one test, since on a small machine the test runner would have them wait in a queue.
 
 mod common;
 
 use common::raw::{CLOSE, PING, TEXT, frame_bytes};
 use common::*;
+use std::thread;
 use std::time::{Duration, Instant};
 
-/// Ten seconds each, waited for together: a head that is not finished, and a socket that does not say who it is.
 #[test]
+fn deadlines_hold() {
+    let tests: [(&str, fn()); 5] = [
+        (
+            "heads and sign-ins have ten seconds",
+            heads_and_sign_ins_have_ten_seconds,
+        ),
+        ("bodies have thirty seconds", bodies_have_thirty_seconds),
+        (
+            "a silent peer is gone after 75 seconds",
+            a_silent_peer_is_gone_after_75_seconds,
+        ),
+        (
+            "a backlog ends by its age too",
+            a_backlog_ends_by_its_age_too,
+        ),
+        (
+            "nobody is given up because the server slept",
+            nobody_is_given_up_because_the_server_slept,
+        ),
+    ];
+    let running = tests.map(|(name, test)| {
+        let thread = thread::Builder::new().name(name.to_owned());
+        (name, thread.spawn(test).expect("a thread"))
+    });
+    let ended = running.map(|(name, thread)| (name, thread.join().is_err()));
+    let failed: Vec<&str> = ended
+        .into_iter()
+        .filter_map(|(name, failed)| failed.then_some(name))
+        .collect();
+    assert!(failed.is_empty(), "{failed:?}; see above");
+}
+
+/// Ten seconds each, waited for together: a head that is not finished, and a socket that does not say who it is.
 fn heads_and_sign_ins_have_ten_seconds() {
     let server = shared();
     let ann = register(&server, "ann");
@@ -19,12 +53,12 @@ fn heads_and_sign_ins_have_ten_seconds() {
     let host = server.address.to_string();
     let unknown = || RawSocket::upgrade(Connection::open(server.address), &host, &[]);
     let (mut silent, mut hesitant) = (unknown(), unknown());
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         scope.spawn(|| {
             // A byte now and then does not extend the deadline.
             while begin.elapsed() < Duration::from_secs(9) {
                 dripping.send(b"X");
-                std::thread::sleep(Duration::from_millis(500));
+                thread::sleep(Duration::from_millis(500));
             }
             timed_out(&mut dripping, begin);
         });
@@ -35,7 +69,7 @@ fn heads_and_sign_ins_have_ten_seconds() {
             let (first, rest) = token.split_at(21);
             for byte in first {
                 hesitant.connection.send(&[*byte]);
-                std::thread::sleep(Duration::from_millis(500));
+                thread::sleep(Duration::from_millis(500));
             }
             hesitant.connection.send(rest);
             not_signed_in(&mut hesitant, begin);
@@ -65,7 +99,6 @@ fn timed_out(connection: &mut Connection, begin: Instant) {
     );
 }
 
-#[test]
 fn bodies_have_thirty_seconds() {
     let server = shared();
     let begin = Instant::now();
@@ -73,7 +106,7 @@ fn bodies_have_thirty_seconds() {
     connection.send(b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
     while begin.elapsed() < Duration::from_secs(28) {
         connection.send(b" ");
-        std::thread::sleep(Duration::from_secs(1));
+        thread::sleep(Duration::from_secs(1));
     }
     let answer = connection.response("POST");
     assert_eq!(answer.status, 408);
@@ -85,14 +118,13 @@ fn bodies_have_thirty_seconds() {
 }
 
 /// A peer that answers no ping is gone after 75 seconds, and its absence is told; one that answers stays.
-#[test]
 fn a_silent_peer_is_gone_after_75_seconds() {
     let server = Server::start();
     let (ann, ben) = (register(&server, "ann"), register(&server, "ben"));
     let begin = Instant::now();
     let mut silent = RawSocket::signed_in(&server, &ann);
     let mut attentive = Socket::connect(&server, &ben).hearing_all();
-    let frame = std::thread::scope(|scope| {
+    let frame = thread::scope(|scope| {
         let listener = scope.spawn(move || {
             attentive.until(|frame| {
                 frame["action"] == "Presence"
@@ -119,7 +151,6 @@ fn a_silent_peer_is_gone_after_75_seconds() {
 }
 
 /// Far more than the system's own buffers take, far less than the bound of bytes: time alone ends the connection.
-#[test]
 fn a_backlog_ends_by_its_age_too() {
     let server = Launch::new().with("--backlog-bytes", "67108864").start();
     let (ann, slow) = (register(&server, "ann"), register(&server, "slow"));
@@ -136,7 +167,7 @@ fn a_backlog_ends_by_its_age_too() {
     let full = Instant::now();
     while online().contains(&slow.name) {
         assert!(full.elapsed() < HANG, "never cut");
-        std::thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
     }
     assert!(
         begin.elapsed() > Duration::from_secs(29),
@@ -151,7 +182,6 @@ fn a_backlog_ends_by_its_age_too() {
 
 /// The server, or the machine that it runs on, sleeps for longer than a peer may be silent: that is nobody's fault but
 /// its own. Once everybody was cut as soon as it woke, whatever they had sent meanwhile.
-#[test]
 fn nobody_is_given_up_because_the_server_slept() {
     let server = Launch::new().with("--backlog-bytes", "67108864").start();
     let (ann, ben) = (register(&server, "ann"), register(&server, "ben"));
@@ -167,7 +197,7 @@ fn nobody_is_given_up_because_the_server_slept() {
     let host = server.address.to_string();
     let mut unknown = RawSocket::upgrade(Connection::open(server.address), &host, &[]);
     server.signal("STOP");
-    std::thread::sleep(Duration::from_secs(80));
+    thread::sleep(Duration::from_secs(80));
     unknown.text(&ben.token);
     server.signal("CONT");
     assert_eq!(unknown.json()["action"], "Welcome", "it was in time");
