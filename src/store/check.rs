@@ -83,7 +83,12 @@ pub fn check(disk: &dyn Disk) -> Result<Checked, OpenError> {
     journals.sort_unstable();
     match snapshot::load(disk) {
         Ok(Some(snapshot)) => check.with_snapshot(snapshot, journals),
-        Ok(None) => {}
+        Ok(None) => {
+            // Before a first start nothing is missing.
+            if let Err(error) = recovery::find(disk, |_| {}) {
+                check.without_snapshot(&error, &journals);
+            }
+        }
         Err(error) => check.without_snapshot(&error, &journals),
     }
     // A start has the last word: what it refuses is a problem, whatever was looked at here.
@@ -122,7 +127,8 @@ impl Check<'_> {
         let found = &mut self.checked.found;
         found.users = state.users().len();
         found.rooms = state.rooms().count();
-        found.messages = state.rooms().map(|(_, room)| room.last_seq).sum();
+        let messages = state.rooms().map(|(_, room)| room.last_seq);
+        found.messages = messages.fold(0, u64::saturating_add);
         found.reports = state.last_report();
     }
 
@@ -130,14 +136,21 @@ impl Check<'_> {
     fn without_snapshot(&mut self, error: &OpenError, journals: &[u64]) {
         self.problem(error);
         self.snapshot_lines();
-        for log in segments::logs(self.disk) {
-            for first in segments::firsts(self.disk, log) {
-                self.lone_segment(log, first);
-            }
+        if let Err(error) = self.lone_segments() {
+            self.problem(&error);
         }
         if let (Some(&first), Some(&last)) = (journals.first(), journals.last()) {
             self.journals(first..=last, journals, None);
         }
+    }
+
+    fn lone_segments(&mut self) -> Result<(), OpenError> {
+        for log in segments::logs(self.disk)? {
+            for first in segments::firsts(self.disk, log)? {
+                self.lone_segment(log, first);
+            }
+        }
+        Ok(())
     }
 
     /// Says which of its lines are damaged.
@@ -165,11 +178,11 @@ impl Check<'_> {
             // Cut off in the middle of a line, it says so itself.
             let whole = content.len() as u64 == segment.bytes;
             if whole {
-                self.lines(&file, &content, log, segment.first);
+                self.lines(&file, &content, segment.first);
             }
         } else {
             let file = segments::file(log, segment.first);
-            let lines = self.lines(&file, &content, log, segment.first);
+            let lines = self.lines(&file, &content, segment.first);
             self.meanings(&file, &content, log, room, segment, lines);
         }
         self.buffer = content;
@@ -182,7 +195,7 @@ impl Check<'_> {
         let mut content = Vec::new();
         match self.disk.read(&file, u64::MAX, &mut content) {
             Ok(()) => {
-                let lines = self.lines(&file, &content, log, first);
+                let lines = self.lines(&file, &content, first);
                 match log {
                     LogId::Room(_) => self.checked.found.messages += lines,
                     LogId::Reports => self.checked.found.reports += lines,
@@ -193,18 +206,22 @@ impl Check<'_> {
     }
 
     /// Checks each line's checksum and number; returns how many lines there are.
-    fn lines(&mut self, file: &str, content: &[u8], _: LogId, first: Seq) -> u64 {
-        let mut seq = first;
+    fn lines(&mut self, file: &str, content: &[u8], first: Seq) -> u64 {
+        let mut count = 0;
         for line in content.split_inclusive(|&b| b == b'\n') {
-            let number = seq - first + 1;
             let line = line.strip_suffix(b"\n").unwrap_or(line);
-            if segments::json_of(line, seq).is_none() {
-                let what = "its checksum does not fit";
-                self.problem(&OpenError::damaged(file, Some(number), what));
-            }
-            seq += 1;
+            let seq = first.saturating_add(count);
+            count += 1;
+            let what = match line::unseal(line) {
+                None => "its checksum does not fit".to_owned(),
+                Some(_) if segments::json_of(line, seq).is_none() => {
+                    format!("it is not number {seq}, which belongs there")
+                }
+                Some(_) => continue,
+            };
+            self.problem(&OpenError::damaged(file, Some(count), &what));
         }
-        seq - first
+        count
     }
 
     /// Lines whose checksums fit say what their record and their room say.
@@ -251,11 +268,10 @@ impl Check<'_> {
         mut state: Option<&mut State>,
     ) {
         let last = *expected.end();
-        for number in expected {
+        for (number, missing) in journal::in_order(expected, found) {
             let name = journal::file(number);
-            if !found.contains(&number) {
-                let why = "it holds what happened last";
-                self.problem(&OpenError::missing(&name, why));
+            if missing > 0 {
+                self.problem(&journal::missing(number, missing));
                 state = None;
                 continue;
             }
@@ -266,13 +282,13 @@ impl Check<'_> {
                 state = None;
                 continue;
             }
-            let counts = match found.contains(&(number + 1)) {
-                true => header_of(self.disk, number + 1)
-                    .and_then(|header| header.previous)
-                    .filter(|previous| previous.journal == number)
-                    .map(|previous| previous.bytes),
-                false => None,
-            };
+            // Where it cannot be read, that is told when it is its turn.
+            let next = number.checked_add(1).filter(|next| found.contains(next));
+            let counts = next
+                .and_then(|next| header_of(self.disk, next).ok().flatten())
+                .and_then(|header| header.previous)
+                .filter(|previous| previous.journal == number)
+                .map(|previous| previous.bytes);
             let is_last = number == last;
             if !self.journal(number, &content, counts, is_last, &mut state) {
                 state = None;
@@ -358,14 +374,14 @@ fn timestamp_of(log: LogId, room: Option<&str>, line: &[u8]) -> Result<u64, Stri
 }
 
 /// The header of a journal, where it can be read.
-pub fn header_of(disk: &dyn Disk, number: u64) -> Option<Header> {
+pub fn header_of(disk: &dyn Disk, number: u64) -> Result<Option<Header>, OpenError> {
+    let name = journal::file(number);
     let mut content = Vec::new();
-    disk.read(&journal::file(number), u64::MAX, &mut content)
-        .ok()?;
-    let end = content.iter().position(|&b| b == b'\n')?;
-    line::unseal(&content[..end])?;
-    let header: Header = serde_json::from_slice(&content[..end]).ok()?;
-    (header.journal == number).then_some(header)
+    disk.read(&name, u64::MAX, &mut content)
+        .map_err(|e| OpenError::io("read", &name, &e))?;
+    let line = content.split(|&b| b == b'\n').next().unwrap_or_default();
+    let header = line::unseal(line).and_then(|_| serde_json::from_slice(line).ok());
+    Ok(header.filter(|header: &Header| header.journal == number))
 }
 
 /// Whether a directory holds anything of ours.

@@ -13,6 +13,17 @@ const LOST_MESSAGE: &str = "A message that stood here was lost: its file was dam
 /// What stands in the place of a report that is lost.
 const LOST_REPORT: &str = "A report that stood here was lost: its file was damaged.";
 
+/// Most messages and reports, of all that a directory has, in whose place a repair puts something. A number that says that
+/// more are missing is no proof of them, and would fill memory and disk.
+pub const MOST_LOST: u64 = 1_000_000;
+
+/// Where a line stands.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    pub file: &'a str,
+    pub line: u64,
+}
+
 /// A room's messages or the reports.
 #[derive(Default)]
 pub struct DraftLog {
@@ -23,6 +34,8 @@ pub struct DraftLog {
     pub last: Seq,
     /// `last` before the journals were read.
     pub folded: Seq,
+    /// The lines with which it did not go on where it was, in words.
+    leaps: BTreeMap<Seq, String>,
 }
 
 impl DraftLog {
@@ -32,7 +45,11 @@ impl DraftLog {
     }
 
     /// False where the line is known already.
-    pub fn add(&mut self, seq: Seq, json: &[u8]) -> bool {
+    pub fn add(&mut self, seq: Seq, json: &[u8], place: Place) -> bool {
+        if seq > self.last.saturating_add(1) {
+            let words = format!("{}, line {}", place.file, place.line);
+            self.leaps.entry(seq).or_insert(words);
+        }
         self.last = self.last.max(seq);
         if self.has(seq) {
             return false;
@@ -50,13 +67,44 @@ impl DraftLog {
         there.sort_unstable();
         let mut missing = Vec::new();
         let mut next = 1;
-        for (first, last) in there.into_iter().chain([(self.last + 1, self.last + 1)]) {
+        let end = self.last.saturating_add(1);
+        for (first, last) in there.into_iter().chain([(end, end)]) {
             if first > next {
                 missing.push((next, first - 1));
             }
-            next = next.max(last + 1);
+            next = next.max(last.saturating_add(1));
         }
         missing
+    }
+
+    fn count_missing(&self) -> u64 {
+        let missing = self.missing().into_iter();
+        missing.fold(0, |sum, (first, last)| sum.saturating_add(last - first + 1))
+    }
+
+    /// Ends before the gap with which more than `most` are missing. Returns where that gap began, how long it is, and what
+    /// stood behind it: how many lines, and where the first.
+    fn cut(&mut self, most: u64) -> Option<Cut> {
+        let mut lost: u64 = 0;
+        let gap = self.missing().into_iter().find(|&(first, last)| {
+            lost = lost.saturating_add(last - first + 1);
+            lost > most
+        });
+        let (first, last) = gap?;
+        let lines = self.lines.split_off(&first).len() as u64;
+        let kept = self.kept.split_off(&first);
+        self.last = first - 1;
+        self.folded = self.folded.min(self.last);
+        Some(Cut {
+            first,
+            missing: last - first + 1,
+            behind: kept.values().fold(lines, |sum, kept| sum + kept.messages),
+            place: self
+                .leaps
+                .range(first..)
+                .next()
+                .map(|(_, place)| place.clone()),
+        })
     }
 
     /// The time of what stands before `seq`, else behind it.
@@ -76,6 +124,14 @@ impl DraftLog {
     }
 }
 
+/// What a log was cut at.
+pub struct Cut {
+    pub first: Seq,
+    pub missing: u64,
+    pub behind: u64,
+    pub place: Option<String>,
+}
+
 /// The timestamp in a message's or report's JSON.
 pub fn timestamp(json: &[u8]) -> Option<Millis> {
     #[derive(serde::Deserialize)]
@@ -91,6 +147,28 @@ pub struct DraftRoom {
     pub record: RoomRecord,
     /// Put together from messages.
     pub rebuilt: bool,
+    /// Its record is from `state.json`, so what is in segments is in it already. Of any other room the journals tell all
+    /// again, whoever has folded them; an interrupted repair has.
+    pub recorded: bool,
+}
+
+impl DraftRoom {
+    /// One of which only the name is known: nobody may find it who is not in it.
+    pub fn unknown(name: &str) -> DraftRoom {
+        DraftRoom {
+            record: empty_room(name),
+            rebuilt: true,
+            recorded: false,
+        }
+    }
+
+    pub fn known(record: RoomRecord) -> DraftRoom {
+        DraftRoom {
+            record,
+            rebuilt: false,
+            recorded: true,
+        }
+    }
 }
 
 /// Everything that is known so far.
@@ -143,10 +221,7 @@ impl Draft {
     /// A room of this name, made up where it is unknown.
     fn ensure_room(&mut self, name: &str) -> RoomId {
         self.find_room(name).unwrap_or_else(|| {
-            self.rooms.push(DraftRoom {
-                record: empty_room(name),
-                rebuilt: true,
-            });
+            self.rooms.push(DraftRoom::unknown(name));
             RoomId(self.rooms.len() as u32 - 1)
         })
     }
@@ -166,10 +241,11 @@ impl Draft {
         &mut self.rooms[room.0 as usize].record
     }
 
-    /// Adds a message; false where it was known already.
-    fn add_message(&mut self, message: &Message, json: &[u8]) -> bool {
+    /// Adds a message; false where it was known already, and so what follows from it.
+    fn add_message(&mut self, message: &Message, json: &[u8], place: Place) -> bool {
         let room = self.ensure_room(&message.room);
-        let fresh = self.log(LogId::Room(room)).add(message.seq, json);
+        let log = self.log(LogId::Room(room));
+        let fresh = log.add(message.seq, json, place) || !self.rooms[room.0 as usize].recorded;
         if fresh {
             self.ensure_member(room, &message.sender, message.seq);
         }
@@ -177,10 +253,10 @@ impl Draft {
     }
 
     /// Makes true what an event says, as far as it is not yet. `json` is what it adds to a log.
-    pub fn apply(&mut self, event: &Event, json: &[u8]) {
+    pub fn apply(&mut self, event: &Event, json: &[u8], place: Place) {
         let fresh = event
             .message()
-            .is_none_or(|message| self.add_message(message, json));
+            .is_none_or(|message| self.add_message(message, json, place));
         match event {
             Event::UserCreated { user, announcement } => self.create_user(user, announcement),
             Event::RoomCreated { room, .. } => self.create_room(room),
@@ -224,7 +300,7 @@ impl Draft {
                 }
             }
             Event::Report(report) => {
-                self.log(LogId::Reports).add(report.seq, json);
+                self.log(LogId::Reports).add(report.seq, json, place);
             }
             Event::Message(_) | Event::MembersAdded { .. } | Event::MemberLeft { .. } => {}
         }
@@ -267,7 +343,7 @@ impl Draft {
             _ => return,
         };
         let log = self.log(log);
-        if seq == log.last + 1 {
+        if log.last.checked_add(1) == Some(seq) {
             log.last = seq;
         }
     }
@@ -345,6 +421,24 @@ impl Draft {
         }
     }
 
+    /// Cuts logs so that no more is missing than may be filled: those first of which the most is missing.
+    pub fn cut(&mut self) -> Vec<(LogId, Cut)> {
+        let mut missing: Vec<(u64, LogId)> = self
+            .logs
+            .iter()
+            .map(|(&log, draft)| (draft.count_missing(), log))
+            .collect();
+        missing.sort_unstable();
+        let mut left = MOST_LOST;
+        let mut cuts = Vec::new();
+        for (_, log) in missing {
+            let draft = self.log(log);
+            cuts.extend(draft.cut(left).map(|cut| (log, cut)));
+            left -= draft.count_missing();
+        }
+        cuts
+    }
+
     /// Makes everything whole: members that exist, read positions within bounds, `general` with everybody in it, a line
     /// in every place.
     pub fn complete(&mut self) -> Vec<(LogId, Vec<(Seq, Seq)>)> {
@@ -420,8 +514,7 @@ fn placeholder(log: LogId, rooms: &[String], seq: Seq, timestamp: Millis) -> Vec
     json.expect("messages and reports always serialise")
 }
 
-/// A room of which only the name is known: nobody may find it who is not in it.
-pub fn empty_room(name: &str) -> RoomRecord {
+fn empty_room(name: &str) -> RoomRecord {
     RoomRecord {
         name: name.to_owned(),
         kind: RoomKind::Private,

@@ -10,6 +10,8 @@ pub struct OpenError {
     what: String,
     /// What a person can do about it; empty where `what` says it.
     advice: &'static str,
+    /// The system said no; what the file holds is not known.
+    is_io: bool,
 }
 
 impl OpenError {
@@ -17,12 +19,18 @@ impl OpenError {
         OpenError {
             what: message.into(),
             advice: "",
+            is_io: false,
         }
     }
 
     /// What is wrong, without what to do.
     pub(super) fn what(&self) -> &str {
         &self.what
+    }
+
+    /// Whether the system said no, which tells nothing of what the file holds.
+    pub(super) fn is_io(&self) -> bool {
+        self.is_io
     }
 
     /// A file is not what was written.
@@ -32,6 +40,7 @@ impl OpenError {
             what: format!("{file}{line} is damaged: {what}."),
             advice: " Nothing was changed. Put back a backup of the data directory, or see what \
                      'melangerie check' and 'melangerie repair' can do.",
+            is_io: false,
         }
     }
 
@@ -41,6 +50,7 @@ impl OpenError {
             what: format!("{file} is missing: {why}."),
             advice: " Nothing was changed. Put the file back, or a backup of the whole data directory, or see what \
                      'melangerie check' and 'melangerie repair' can do.",
+            is_io: false,
         }
     }
 
@@ -49,6 +59,7 @@ impl OpenError {
         OpenError {
             what: format!("Cannot {doing} {file}: {error}."),
             advice: " Check the disk, its free space and the permissions of the data directory.",
+            is_io: true,
         }
     }
 }

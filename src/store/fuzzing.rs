@@ -69,7 +69,8 @@ pub fn encode_snapshot(state: &State) -> Vec<u8> {
         let segment = Segment {
             first: 1,
             messages: last,
-            bytes: 0,
+            // A line has its end at least.
+            bytes: last,
             crc: 0,
             modified: 0,
             oldest: 0,

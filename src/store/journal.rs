@@ -6,6 +6,7 @@ use super::error::OpenError;
 use super::{Data, Record, line, torn};
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// The format of the data directory. A greater number is refused; a smaller one is migrated.
 pub const FORMAT: u64 = 1;
@@ -42,11 +43,46 @@ pub fn file(number: u64) -> String {
     format!("journal-{number:06}.jsonl")
 }
 
+/// No journal has a greater number, however long a server runs.
+pub const LAST_NUMBER: u64 = 1 << 48;
+
 /// The number of the journal with this name, if it is one's.
 pub fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_prefix("journal-")?.strip_suffix(".jsonl")?;
     let number = digits.parse().ok()?;
     (file(number) == name).then_some(number)
+}
+
+/// The journals of a range, of which those in `found` are there, each with 0; and for each gap its first with the length of
+/// the gap, however long that is. `found` is sorted.
+pub fn in_order(expected: RangeInclusive<u64>, found: &[u64]) -> Vec<(u64, u64)> {
+    let (first, last) = (*expected.start(), *expected.end());
+    let there = found.iter().filter(|number| expected.contains(number));
+    let mut all = Vec::new();
+    let mut next = first;
+    for &number in there {
+        if number > next {
+            all.push((next, number - next));
+        }
+        all.push((number, 0));
+        next = number.saturating_add(1);
+    }
+    if next <= last && found.last() != Some(&last) {
+        all.push((next, last - next + 1));
+    }
+    all
+}
+
+/// So many journals from this one on are not there.
+pub fn missing(number: u64, count: u64) -> OpenError {
+    let why = match count {
+        0 | 1 => "it holds what happened last".to_owned(),
+        more => format!(
+            "it holds what happened last, as do the {} after it, which are missing too",
+            more - 1
+        ),
+    };
+    OpenError::missing(&file(number), &why)
 }
 
 /// A journal without events.

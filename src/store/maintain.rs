@@ -133,7 +133,7 @@ fn refuse_other_formats(disk: &RealDisk) -> Result<(), OpenError> {
         .list("")
         .map_err(|e| OpenError::io("list", "the data directory", &e))?;
     for number in names.iter().filter_map(|name| journal::number_of(name)) {
-        let header = check::header_of(disk, number);
+        let header = check::header_of(disk, number)?;
         if let Some(header) = header.filter(|header| header.format > journal::FORMAT) {
             return Err(journal::newer(&journal::file(number), header.format));
         }

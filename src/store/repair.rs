@@ -5,7 +5,7 @@
 
 use super::check::counted;
 use super::disk::{self, Disk};
-use super::draft::{Draft, timestamp};
+use super::draft::{Cut, Draft, timestamp};
 use super::error::OpenError;
 use super::journal;
 use super::maintain::NewPassword;
@@ -36,6 +36,8 @@ pub fn repair(disk: &dyn Disk, means: &mut Means) -> Result<Vec<String>, OpenErr
         ..
     } = salvage(disk)?;
     tell_rebuilt(&mut draft, &mut losses);
+    let cuts = draft.cut();
+    tell_cut(&draft, &cuts, &mut losses);
     let folded: Vec<(LogId, Seq)> = draft.logs.iter().map(|(&log, d)| (log, d.folded)).collect();
     let lost = draft.complete();
     tell_lost(&draft, &lost, &mut losses);
@@ -77,6 +79,30 @@ fn tell_rebuilt(draft: &mut Draft, losses: &mut Vec<String>) {
         losses.push(format!(
             "What was kept of the room {:?} is lost, but not its messages. By them it is {kind}, and {members}.",
             record.name
+        ));
+    }
+}
+
+fn tell_cut(draft: &Draft, cuts: &[(LogId, Cut)], losses: &mut Vec<String>) {
+    for (log, cut) in cuts {
+        let whose = match log {
+            LogId::Room(id) => {
+                let name = &draft.rooms[id.0 as usize].record.name;
+                format!("the room {name:?}")
+            }
+            LogId::Reports => "the reports".to_owned(),
+        };
+        let place = cut.place.as_deref().unwrap_or(snapshot::FILE);
+        let what = match log {
+            LogId::Room(_) => "message",
+            LogId::Reports => "report",
+        };
+        losses.push(format!(
+            "By {place} {} of {whose} would be missing from {} on, which is more than can be filled. So {whose} ends \
+             there, and {} that stood behind that is left out; the copy has what there is.",
+            counted(cut.missing, what),
+            cut.first,
+            counted(cut.behind, what),
         ));
     }
 }
@@ -174,7 +200,8 @@ fn write(disk: &dyn Disk, draft: &Draft, journal: u64, means: &Means) -> Result<
     disk.replace(snapshot::FILE, &content)
         .and_then(|()| disk.sync_directory(""))
         .map_err(failed)?;
-    remove_rest(disk, &table, journal).map_err(failed)
+    remove_segments(disk, &table)?;
+    remove_journals(disk, journal).map_err(failed)
 }
 
 /// Writes what is not in undamaged segments into new ones between them.
@@ -202,8 +229,8 @@ fn write_log(
     Ok(segments)
 }
 
-/// Removes what the new `state.json` does not name.
-fn remove_rest(disk: &dyn Disk, table: &SegmentTable, journal: u64) -> io::Result<()> {
+/// Removes the journals that the new `state.json` does not name.
+fn remove_journals(disk: &dyn Disk, journal: u64) -> io::Result<()> {
     for name in disk.list("")? {
         let whole = name.strip_suffix(disk::TEMPORARY).unwrap_or(&name);
         let is_old = journal::number_of(whole).is_some_and(|number| number != journal);
@@ -213,13 +240,19 @@ fn remove_rest(disk: &dyn Disk, table: &SegmentTable, journal: u64) -> io::Resul
             disk.remove(&name)?;
         }
     }
-    for log in segments::logs(disk) {
+    disk.sync_directory("")
+}
+
+fn remove_segments(disk: &dyn Disk, table: &SegmentTable) -> Result<(), OpenError> {
+    for log in segments::logs(disk)? {
         let known = table.get(&log).map_or(&[][..], Vec::as_slice);
-        for first in segments::firsts(disk, log) {
+        for first in segments::firsts(disk, log)? {
             if !known.iter().any(|segment| segment.first == first) {
-                disk.remove(&segments::file(log, first))?;
+                let file = segments::file(log, first);
+                disk.remove(&file)
+                    .map_err(|e| OpenError::io("remove", &file, &e))?;
             }
         }
     }
-    disk.sync_directory("")
+    Ok(())
 }

@@ -4,15 +4,16 @@
 
 use super::check::header_of;
 use super::disk::Disk;
-use super::draft::{Draft, DraftLog, DraftRoom, empty_room};
+use super::draft::{Draft, DraftLog, DraftRoom, Place};
 use super::error::OpenError;
 use super::journal::{self, Header};
 use super::line;
 use super::segments::{self, Segment};
 use super::snapshot::{self, Snapshot};
 use crate::model::{Event, GENERAL, LogId, RoomId};
-use crate::protocol::{Message, Report, RoomEvent, Seq};
+use crate::protocol::{Message, Millis, Report, RoomEvent, Seq};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 /// What a directory still holds, and what it does not.
 pub struct Salvage {
@@ -20,8 +21,8 @@ pub struct Salvage {
     /// Each a sentence.
     pub losses: Vec<String>,
     /// Lines that stand where they do not count, left by an interrupted checkpoint or in another room's file: by room's
-    /// name and `seq`.
-    spare: BTreeMap<(String, Seq), Vec<u8>>,
+    /// name and `seq`, with their file.
+    spare: BTreeMap<(String, Seq), (Vec<u8>, String)>,
     /// Events that cannot be read.
     pub lost_events: u64,
     /// The last journal that there is.
@@ -32,13 +33,18 @@ pub struct Salvage {
 
 /// What stands at a place of a journal.
 enum Item {
-    Event(Event, Vec<u8>),
+    Event {
+        event: Event,
+        json: Vec<u8>,
+        line: u64,
+    },
     /// Not readable for sure, but this is what it seems to be.
     Guess(Event),
 }
 
 /// One journal.
 struct Read {
+    name: String,
     items: Vec<Item>,
     /// Whether how much of it counts is known.
     is_bounded: bool,
@@ -54,103 +60,136 @@ pub fn salvage(disk: &dyn Disk) -> Result<Salvage, OpenError> {
         last_journal: 0,
         first_user: None,
     };
-    let first_journal = match snapshot::load(disk) {
-        Ok(Some(snapshot)) => Some(salvage.take_snapshot(disk, snapshot)),
-        Ok(None) => salvage.take_files(disk, &[]),
-        Err(error) => {
+    let mut content = Vec::new();
+    let is_there = read_whole(disk, snapshot::FILE, &mut content)?;
+    let first_journal = match is_there.then(|| snapshot::decode(&content)) {
+        Some(Ok(snapshot)) => Some(salvage.take_snapshot(disk, snapshot)?),
+        None => {
+            let told = format!("{} is missing.", snapshot::FILE);
+            salvage.losses.push(told);
+            salvage.take_files(disk, &[])?;
+            None
+        }
+        Some(Err(error)) => {
             salvage.losses.push(error.what().to_owned());
-            let mut content = Vec::new();
-            disk.read(snapshot::FILE, u64::MAX, &mut content)
-                .map_err(|e| OpenError::io("read", snapshot::FILE, &e))?;
-            salvage.take_files(disk, &content)
+            salvage.take_files(disk, &content)?;
+            None
         }
     };
     salvage.take_journals(disk, first_journal)?;
     salvage.use_spare();
-    salvage.first_user = salvage.find_first_user(disk);
+    salvage.first_user = salvage.find_first_user(disk)?;
     Ok(salvage)
+}
+
+/// False where there is no such file. A file that the system does not give is not lost: that ends the repair.
+fn read_whole(disk: &dyn Disk, file: &str, into: &mut Vec<u8>) -> Result<bool, OpenError> {
+    match disk.read(file, u64::MAX, into) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(OpenError::io("read", file, &e)),
+    }
 }
 
 impl Salvage {
     /// All is known but what the damaged segments hold. Returns the first journal that is not included.
-    fn take_snapshot(&mut self, disk: &dyn Disk, snapshot: Snapshot) -> u64 {
+    fn take_snapshot(&mut self, disk: &dyn Disk, snapshot: Snapshot) -> Result<u64, OpenError> {
         let (users, rooms, last_report) = snapshot.state.to_records();
         self.draft.users = users;
-        let known = |record| DraftRoom {
-            record,
-            rebuilt: false,
-        };
-        self.draft.rooms = rooms.into_iter().map(known).collect();
+        self.draft.rooms = rooms.into_iter().map(DraftRoom::known).collect();
         let mut table = snapshot.segments;
         // A directory that no record knows may be an interrupted checkpoint's.
         let mut logs: BTreeSet<LogId> = table.keys().copied().collect();
-        logs.extend(segments::logs(disk));
+        logs.extend(segments::logs(disk)?);
         for log in logs {
             let records = table.remove(&log).unwrap_or_default();
-            self.take_log(disk, log, &records, true);
+            self.take_log(disk, log, &records, true)?;
         }
         self.draft.log(LogId::Reports).last = last_report;
-        snapshot.journal
+        Ok(snapshot.journal)
     }
 
     /// `state.json` is not what was written: its readable lines, and what the segments say. What is missing of it is
     /// put together from messages.
-    fn take_files(&mut self, disk: &dyn Disk, content: &[u8]) -> Option<u64> {
-        let readable = snapshot::readable(content);
+    fn take_files(&mut self, disk: &dyn Disk, content: &[u8]) -> Result<(), OpenError> {
+        let mut readable = snapshot::readable(content);
         self.draft.users = readable.users;
-        let logs = segments::logs(disk);
+        let mut logs = Vec::new();
+        for log in segments::logs(disk)? {
+            // A directory alone is no room: an interrupted repair may have left it.
+            if !segments::firsts(disk, log)?.is_empty() {
+                logs.push(log);
+            }
+        }
+        let most = (logs.len() + readable.rooms.len()) as u64 + MOST_LOST_ROOMS;
+        let is_near = |id: RoomId| u64::from(id.0) < most;
+        for log in &logs {
+            if let LogId::Room(id) = *log
+                && !is_near(id)
+            {
+                return Err(OpenError::new(format!(
+                    "{} has a number far beyond that of any other room, so it is none of them. Move it out of the data \
+                     directory, and try again.",
+                    segments::directory(*log)
+                )));
+            }
+        }
+        readable.rooms.retain(|(id, record, _)| {
+            if !is_near(*id) {
+                self.losses.push(format!(
+                    "{}: the room {:?} has the number {} there, far beyond any other, so its line is left out.",
+                    snapshot::FILE,
+                    record.name,
+                    id.0
+                ));
+            }
+            is_near(*id)
+        });
         let ids = logs.iter().filter_map(|log| match log {
             LogId::Room(id) => Some(id.0),
             LogId::Reports => None,
         });
         let ids = ids.chain(readable.rooms.iter().map(|(id, ..)| id.0));
         let count = ids.max().map_or(1, |last| last as usize + 1);
-        self.draft.rooms.resize_with(count, || DraftRoom {
-            record: empty_room(""),
-            rebuilt: true,
-        });
+        self.draft
+            .rooms
+            .resize_with(count, || DraftRoom::unknown(""));
         for (id, record, records) in readable.rooms {
-            self.draft.rooms[id.0 as usize] = DraftRoom {
-                record,
-                rebuilt: false,
-            };
-            self.take_log(disk, LogId::Room(id), &records, true);
+            self.draft.rooms[id.0 as usize] = DraftRoom::known(record);
+            self.take_log(disk, LogId::Room(id), &records, true)?;
         }
         let (last_report, records) = readable.reports.unwrap_or_default();
-        self.take_log(disk, LogId::Reports, &records, last_report > 0);
+        self.take_log(disk, LogId::Reports, &records, last_report > 0)?;
         let reports = self.draft.log(LogId::Reports);
         reports.last = reports.last.max(last_report);
         for index in 0..count {
             if self.draft.rooms[index].rebuilt {
-                self.take_lost_room(disk, RoomId(index as u32));
+                self.take_lost_room(disk, RoomId(index as u32))?;
             }
         }
-        None
+        Ok(())
     }
 
     /// A room whose record is lost: its messages say what it is called.
-    fn take_lost_room(&mut self, disk: &dyn Disk, id: RoomId) {
+    fn take_lost_room(&mut self, disk: &dyn Disk, id: RoomId) -> Result<(), OpenError> {
         let name = match id.0 {
             0 => GENERAL.to_owned(),
             number => self
-                .name_in_files(disk, id)
+                .name_in_files(disk, id)?
                 .unwrap_or_else(|| format!("lost-room-{number}")),
         };
         self.draft.rooms[id.0 as usize].record.name = name;
-        self.take_log(disk, LogId::Room(id), &[], false);
+        self.take_log(disk, LogId::Room(id), &[], false)
     }
 
     /// What most messages in a room's files call it: one or the other may have come there from another room's. No two
     /// rooms have one name.
-    fn name_in_files(&self, disk: &dyn Disk, id: RoomId) -> Option<String> {
+    fn name_in_files(&self, disk: &dyn Disk, id: RoomId) -> Result<Option<String>, OpenError> {
         let log = LogId::Room(id);
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
         let mut content = Vec::new();
-        for first in segments::firsts(disk, log) {
-            if disk
-                .read(&segments::file(log, first), u64::MAX, &mut content)
-                .is_ok()
-            {
+        for first in segments::firsts(disk, log)? {
+            if read_whole(disk, &segments::file(log, first), &mut content)? {
                 for line in whole_lines(&content, log) {
                     *names.entry(line.room.unwrap_or_default()).or_default() += 1;
                 }
@@ -158,25 +197,35 @@ impl Salvage {
         }
         names.retain(|name, _| self.draft.find_room(name).is_none());
         let most = names.into_iter().max_by_key(|&(_, count)| count);
-        most.map(|(name, _)| name)
+        Ok(most.map(|(name, _)| name))
     }
 
     /// Reads a log's segments: what its records say where there are any, else all that is in its files.
-    fn take_log(&mut self, disk: &dyn Disk, log: LogId, records: &[Segment], recorded: bool) {
+    fn take_log(
+        &mut self,
+        disk: &dyn Disk,
+        log: LogId,
+        records: &[Segment],
+        recorded: bool,
+    ) -> Result<(), OpenError> {
         let mut draft = DraftLog::default();
         let mut content = Vec::new();
-        for record in records {
-            draft.last = record.last();
-            if segments::read(disk, log, record, &mut content).is_ok() {
-                draft.kept.insert(record.first, record.clone());
-            }
-        }
         let own_room = match log {
             LogId::Room(id) => self.draft.rooms.get(id.0 as usize),
             LogId::Reports => None,
         };
         let own_room = own_room.map(|room| room.record.name.clone());
-        for first in segments::firsts(disk, log) {
+        for record in records {
+            draft.last = record.last();
+            match segments::read(disk, log, record, &mut content) {
+                Ok(()) if fits(record, &whole_lines(&content, log), own_room.as_deref()) => {
+                    draft.kept.insert(record.first, record.clone());
+                }
+                Err(error) if error.is_io() => return Err(error),
+                _ => {}
+            }
+        }
+        for first in segments::firsts(disk, log)? {
             let file = segments::file(log, first);
             let size = disk.metadata(&file).map_or(0, |metadata| metadata.bytes);
             if draft
@@ -186,18 +235,24 @@ impl Salvage {
             {
                 continue;
             }
-            if disk.read(&file, u64::MAX, &mut content).is_err() {
+            if !read_whole(disk, &file, &mut content)? {
                 continue;
             }
             for line in whole_lines(&content, log) {
                 if line.room == own_room && (!recorded || line.seq <= draft.last) {
-                    draft.add(line.seq, &line.json);
+                    let place = Place {
+                        file: &file,
+                        line: line.number,
+                    };
+                    draft.add(line.seq, &line.json, place);
                 } else if let Some(room) = line.room {
-                    self.spare.insert((room, line.seq), line.json);
+                    let spare = (line.json, file.clone());
+                    self.spare.insert((room, line.seq), spare);
                 }
             }
         }
         self.draft.logs.insert(log, draft);
+        Ok(())
     }
 
     fn take_journals(&mut self, disk: &dyn Disk, first: Option<u64>) -> Result<(), OpenError> {
@@ -206,52 +261,66 @@ impl Salvage {
             .map_err(|e| OpenError::io("list", "the data directory", &e))?;
         let there: BTreeSet<u64> = names.iter().filter_map(|n| journal::number_of(n)).collect();
         self.last_journal = there.last().copied().unwrap_or(0).max(first.unwrap_or(0));
+        if self.last_journal >= journal::LAST_NUMBER {
+            return Err(OpenError::new(format!(
+                "{} has a number that no journal comes to. Move it out of the data directory, and try again.",
+                journal::file(self.last_journal)
+            )));
+        }
         let Some(first) = first.or(there.first().copied()) else {
             return Ok(());
         };
         let last = there.last().copied().unwrap_or(first).max(first);
         let mut journals = Vec::new();
-        for number in first..=last {
-            journals.push(match there.contains(&number) {
-                true => self.read_journal(disk, number, last),
-                false => {
-                    let name = journal::file(number);
-                    self.losses
-                        .push(format!("{name} is missing, and what happened in it lost."));
-                    self.lost_events += 1;
-                    Read {
-                        items: Vec::new(),
-                        is_bounded: true,
-                    }
-                }
+        let there: Vec<u64> = there.into_iter().collect();
+        for (number, missing) in journal::in_order(first..=last, &there) {
+            if missing == 0 {
+                journals.push(self.read_journal(disk, number, last)?);
+                continue;
+            }
+            let name = journal::file(number);
+            self.losses.push(match missing {
+                1 => format!("{name} is missing, and what happened in it lost."),
+                more => format!(
+                    "{name} and the {} after it are missing, and what happened in them lost.",
+                    more - 1
+                ),
             });
+            // At least.
+            self.lost_events += 1;
         }
         drop_void(&mut journals, &self.draft);
         for log in self.draft.logs.values_mut() {
             log.folded = log.last;
         }
-        for item in journals.iter().flat_map(|journal| &journal.items) {
-            match item {
-                Item::Event(event, json) => self.draft.apply(event, json),
-                Item::Guess(event) => self.draft.leave_place(event),
+        for journal in &journals {
+            for item in &journal.items {
+                match item {
+                    Item::Event { event, json, line } => {
+                        let place = Place {
+                            file: &journal.name,
+                            line: *line,
+                        };
+                        self.draft.apply(event, json, place);
+                    }
+                    Item::Guess(event) => self.draft.leave_place(event),
+                }
             }
         }
         Ok(())
     }
 
-    fn read_journal(&mut self, disk: &dyn Disk, number: u64, last: u64) -> Read {
+    fn read_journal(&mut self, disk: &dyn Disk, number: u64, last: u64) -> Result<Read, OpenError> {
         let name = journal::file(number);
         let mut content = Vec::new();
-        if let Err(error) = disk.read(&name, u64::MAX, &mut content) {
-            self.losses.push(format!("{name} cannot be read: {error}."));
-            self.lost_events += 1;
-        }
+        disk.read(&name, u64::MAX, &mut content)
+            .map_err(|e| OpenError::io("read", &name, &e))?;
         let bounds = match number == last {
             // What an unfinished write left is no loss.
             true => journal::scan(number, &content, None, |_, _, _| Ok(()))
                 .ok()
                 .map(|scan| scan.bytes),
-            false => header_of(disk, number + 1)
+            false => following_header(disk, number)?
                 .and_then(|header| header.previous)
                 .filter(|previous| previous.journal == number)
                 .map(|previous| previous.bytes),
@@ -260,10 +329,11 @@ impl Salvage {
         let missing = bytes.is_some_and(|bytes| bytes > content.len());
         content.truncate(bytes.unwrap_or(content.len()));
         let read = self.read_items(&name, &content, missing);
-        Read {
+        Ok(Read {
+            name,
             items: read,
             is_bounded: bounds.is_some() || number == last,
-        }
+        })
     }
 
     /// The events of a journal, and how many of them are lost. `is_cut`: whether its end is missing.
@@ -288,7 +358,10 @@ impl Salvage {
                 .as_ref()
                 .and_then(|p| Event::decode(p.event, p.data).ok());
             match (piece.whole, parts, event) {
-                (true, Some(parts), Some(event)) if parts.n >= next => {
+                // More cannot have stood there than there are bytes.
+                (true, Some(parts), Some(event))
+                    if (next..next + content.len() as u64).contains(&parts.n) =>
+                {
                     lost += parts.n - next;
                     next = parts.n + 1;
                     damaged = 0;
@@ -296,7 +369,11 @@ impl Salvage {
                         Event::Message(_) => parts.data.as_bytes().to_vec(),
                         _ => event.log_json().unwrap_or_default(),
                     };
-                    items.push(Item::Event(event, json));
+                    items.push(Item::Event {
+                        event,
+                        json,
+                        line: piece.line,
+                    });
                 }
                 (_, _, event) => {
                     items.extend(event.map(Item::Guess));
@@ -324,31 +401,40 @@ impl Salvage {
         items
     }
 
-    fn find_first_user(&mut self, disk: &dyn Disk) -> Option<String> {
-        let log = LogId::Room(self.draft.find_room(GENERAL)?);
+    fn find_first_user(&mut self, disk: &dyn Disk) -> Result<Option<String>, OpenError> {
+        let Some(general) = self.draft.find_room(GENERAL) else {
+            return Ok(None);
+        };
+        let log = LogId::Room(general);
         let parts = self.draft.log(log);
         let json = match (parts.lines.get(&1), parts.kept.get(&1)) {
             (Some(json), _) => json.clone(),
             (None, Some(kept)) => {
                 let mut content = Vec::new();
-                segments::read(disk, log, kept, &mut content).ok()?;
-                whole_lines(&content, log).into_iter().next()?.json
+                segments::read(disk, log, kept, &mut content)?;
+                let first = whole_lines(&content, log).into_iter().next();
+                first.map(|line| line.json).unwrap_or_default()
             }
-            (None, None) => return None,
+            (None, None) => return Ok(None),
         };
-        match serde_json::from_slice::<Message>(&json).ok()?.event? {
-            RoomEvent::Joined { user } => Some(user),
+        let message = serde_json::from_slice::<Message>(&json).ok();
+        Ok(match message.and_then(|message| message.event) {
+            Some(RoomEvent::Joined { user }) => Some(user),
             _ => None,
-        }
+        })
     }
 
     /// What is lost where it belongs may stand elsewhere.
     fn use_spare(&mut self) {
-        for ((room, seq), json) in std::mem::take(&mut self.spare) {
+        for ((room, seq), (json, file)) in std::mem::take(&mut self.spare) {
             if let Some(room) = self.draft.find_room(&room) {
                 let log = self.draft.log(LogId::Room(room));
                 if seq <= log.last {
-                    log.add(seq, &json);
+                    let place = Place {
+                        file: &file,
+                        line: 0,
+                    };
+                    log.add(seq, &json, place);
                 }
             }
         }
@@ -361,7 +447,7 @@ fn drop_void(journals: &mut [Read], draft: &Draft) {
     let mut begins: BTreeMap<String, Seq> = BTreeMap::new();
     for journal in journals.iter_mut().rev() {
         let place = |item: &Item| match item {
-            Item::Event(event, _) => event.message().map(|m| (m.room.clone(), m.seq)),
+            Item::Event { event, .. } => event.message().map(|m| (m.room.clone(), m.seq)),
             Item::Guess(_) => None,
         };
         if !journal.is_bounded {
@@ -383,9 +469,35 @@ fn drop_void(journals: &mut [Read], draft: &Draft) {
     }
 }
 
+/// Most rooms that are made up because their numbers are missing.
+const MOST_LOST_ROOMS: u64 = 10_000;
+
+/// The header of the journal after this one, where there is one and it can be read.
+fn following_header(disk: &dyn Disk, number: u64) -> Result<Option<Header>, OpenError> {
+    let name = journal::file(number + 1);
+    match read_whole(disk, &name, &mut Vec::new())? {
+        true => header_of(disk, number + 1),
+        false => Ok(None),
+    }
+}
+
+/// Whether these lines of a segment are what its record says of them. The checksum fits already.
+fn fits(record: &Segment, lines: &[Line], room: Option<&str>) -> bool {
+    let times = lines.iter().map(|line| line.timestamp);
+    lines.len() as u64 == record.messages
+        && (record.first..)
+            .zip(lines)
+            .all(|(seq, line)| line.seq == seq && (room.is_none() || line.room.as_deref() == room))
+        && times.clone().min() == Some(record.oldest)
+        && times.max() == Some(record.newest)
+}
+
 /// A message or report that stands whole in a segment.
 struct Line {
     seq: Seq,
+    timestamp: Millis,
+    /// The line of the file.
+    number: u64,
     /// The room that a message names.
     room: Option<String>,
     /// Without checksum.
@@ -400,17 +512,23 @@ fn whole_lines(content: &[u8], log: LogId) -> Vec<Line> {
         .filter_map(|piece| {
             let body = line::unseal(&content[piece.start..piece.end])?;
             let json = [body, b"}"].concat();
-            let (seq, room) = match log {
+            let (seq, timestamp, room) = match log {
                 LogId::Room(_) => {
                     let message: Message = serde_json::from_slice(&json).ok()?;
-                    (message.seq, Some(message.room))
+                    (message.seq, message.timestamp, Some(message.room))
                 }
                 LogId::Reports => {
                     let report: Report = serde_json::from_slice(&json).ok()?;
-                    (report.seq, None)
+                    (report.seq, report.timestamp, None)
                 }
             };
-            Some(Line { seq, room, json })
+            Some(Line {
+                seq,
+                timestamp,
+                number: piece.line,
+                room,
+                json,
+            })
         })
         .collect()
 }

@@ -1,6 +1,7 @@
 //! The key that tokens are signed with.
 //!
-//! Owns the file `secret`: 32 random bytes as base64url text, readable by the owner alone, made once.
+//! Owns the file `secret`: 32 random bytes as base64url text, a full stop and their checksum, readable by the owner alone,
+//! made once. Older versions wrote no checksum; such a file is a key too.
 
 use super::disk::{Disk, RealDisk};
 use super::error::OpenError;
@@ -64,14 +65,32 @@ pub(super) fn from_file(disk: &dyn Disk) -> Result<Option<Vec<u8>>, OpenError> {
         }
         Err(e) => return Err(OpenError::io("read", FILE, &e)),
     }
-    let key = URL_SAFE_NO_PAD.decode(content.trim_ascii_end());
-    let key = key.ok().filter(|key| key.len() == SECRET_BYTES);
-    key.map(Some).ok_or_else(|| {
+    decode(content.trim_ascii_end()).map(Some).ok_or_else(|| {
         OpenError::new(format!(
-            "{FILE} is damaged: it is not {SECRET_BYTES} bytes as base64url text. Nothing was changed. Put back a backup \
+            "{FILE} is damaged: it is not {SECRET_BYTES} bytes as base64url text with their checksum. Nothing was changed. Put back a backup \
              of it, or remove it: then a new one is made, and everybody signs in again."
         ))
     })
+}
+
+fn encode(key: &[u8]) -> String {
+    let text = URL_SAFE_NO_PAD.encode(key);
+    format!("{text}.{:08x}\n", crc32fast::hash(text.as_bytes()))
+}
+
+fn decode(content: &[u8]) -> Option<Vec<u8>> {
+    let text = match content.split_last_chunk() {
+        // Without it a changed letter would be another key, and everybody's session over without a word.
+        Some((text, checksum)) if text.contains(&b'.') => {
+            let checksum: &[u8; 8] = checksum;
+            let expected = format!("{:08x}", crc32fast::hash(text.strip_suffix(b".")?));
+            (checksum == expected.as_bytes()).then_some(())?;
+            text.strip_suffix(b".")?
+        }
+        _ => content,
+    };
+    let key = URL_SAFE_NO_PAD.decode(text).ok()?;
+    (key.len() == SECRET_BYTES).then_some(key)
 }
 
 fn generate(disk: &dyn Disk) -> Result<Vec<u8>, OpenError> {
@@ -81,8 +100,7 @@ fn generate(disk: &dyn Disk) -> Result<Vec<u8>, OpenError> {
             "The system gives no random bytes for {FILE}: {e}. Set JWT_SECRET instead."
         ))
     })?;
-    let text = URL_SAFE_NO_PAD.encode(&key) + "\n";
-    disk.replace(FILE, text.as_bytes())
+    disk.replace(FILE, encode(&key).as_bytes())
         .and_then(|()| disk.sync_directory(""))
         .map_err(|e| OpenError::io("write", FILE, &e))?;
     Ok(key)
@@ -132,6 +150,43 @@ mod tests {
             known_secret(dir.path(), None).unwrap(),
             Some(vec![0; SECRET_BYTES])
         );
+    }
+
+    #[test]
+    fn a_file_with_a_changed_or_missing_byte_is_refused_or_the_same_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let key = make_secret(dir.path()).unwrap();
+        let content = fs::read(&path).unwrap();
+        let mut tried = 0;
+        let mut check = |changed: &[u8], may_be_whole: bool| {
+            fs::write(&path, changed).unwrap();
+            match known_secret(dir.path(), None) {
+                Ok(found) => assert!(may_be_whole && found.as_ref() == Some(&key), "{changed:?}"),
+                Err(error) => assert!(
+                    error.to_string().starts_with("secret is damaged"),
+                    "{error}"
+                ),
+            }
+            assert_eq!(fs::read(&path).unwrap(), changed, "it is left as it is");
+            tried += 1;
+        };
+        for index in 0..content.len() {
+            for bit in 0..8 {
+                let mut changed = content.clone();
+                changed[index] ^= 1 << bit;
+                check(&changed, false);
+            }
+        }
+        // An older version wrote the text alone.
+        let text = content.iter().position(|&b| b == b'.').unwrap();
+        for length in 0..content.len() {
+            check(
+                &content[..length],
+                length == text || length + 1 == content.len(),
+            );
+        }
+        println!("{tried} changed secrets");
     }
 
     #[test]

@@ -79,9 +79,8 @@ pub fn file(log: LogId, first: Seq) -> String {
 }
 
 /// The logs that have a directory of segments, whatever `state.json` says.
-pub fn logs(disk: &dyn Disk) -> Vec<LogId> {
-    // A directory that is not there has none.
-    let names = disk.list("rooms").unwrap_or_default();
+pub fn logs(disk: &dyn Disk) -> Result<Vec<LogId>, OpenError> {
+    let names = names_in(disk, "rooms")?;
     let ids = names.iter().filter_map(|name| {
         let id = RoomId(name.parse().ok()?);
         (directory(LogId::Room(id)) == format!("rooms/{name}")).then_some(id)
@@ -89,12 +88,21 @@ pub fn logs(disk: &dyn Disk) -> Vec<LogId> {
     let mut logs: Vec<LogId> = ids.map(LogId::Room).collect();
     logs.sort_unstable();
     logs.push(LogId::Reports);
-    logs
+    Ok(logs)
+}
+
+/// A directory that is not there has none.
+fn names_in(disk: &dyn Disk, directory: &str) -> Result<Vec<String>, OpenError> {
+    match disk.list(directory) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(OpenError::io("list", directory, &e)),
+        Ok(names) => Ok(names),
+    }
 }
 
 /// The first `seq` of each segment file in a log's directory, in order.
-pub fn firsts(disk: &dyn Disk, log: LogId) -> Vec<Seq> {
-    let names = disk.list(&directory(log)).unwrap_or_default();
+pub fn firsts(disk: &dyn Disk, log: LogId) -> Result<Vec<Seq>, OpenError> {
+    let names = names_in(disk, &directory(log))?;
     let mut firsts: Vec<Seq> = names
         .iter()
         .filter_map(|name| {
@@ -103,7 +111,7 @@ pub fn firsts(disk: &dyn Disk, log: LogId) -> Vec<Seq> {
         })
         .collect();
     firsts.sort_unstable();
-    firsts
+    Ok(firsts)
 }
 
 /// The lines that a checkpoint adds to one log.
@@ -292,7 +300,7 @@ fn explain(file: &str, segment: &Segment, content: &[u8]) -> OpenError {
     let mut number = 0;
     for end in memchr_iter(b'\n', content) {
         number += 1;
-        let seq = segment.first + number - 1;
+        let seq = segment.first.saturating_add(number - 1);
         if json_of(&content[start..end], seq).is_none() {
             return OpenError::damaged(file, Some(number), "its checksum does not fit");
         }

@@ -5,7 +5,7 @@
 
 use super::disk::Disk;
 use super::error::OpenError;
-use super::journal::{FORMAT, newer};
+use super::journal::{FORMAT, LAST_NUMBER, newer};
 use super::line;
 use super::segments::Segment;
 use crate::model::{LogId, RoomId, RoomRecord, State, UserRecord};
@@ -145,6 +145,10 @@ pub fn decode(content: &[u8]) -> Result<Snapshot, OpenError> {
             document.format
         )));
     }
+    if document.journal > LAST_NUMBER {
+        let what = format!("no journal has the number {}", document.journal);
+        return Err(damaged(what));
+    }
     let mut segments = SegmentTable::new();
     let mut rooms = Vec::with_capacity(document.rooms.len());
     for (index, raw) in document.rooms.iter().enumerate() {
@@ -201,6 +205,13 @@ fn parse_room(text: &str) -> Result<(RoomRecord, RoomFiles), serde_json::Error> 
 fn check_segments(log: &str, last_seq: Seq, segments: &[Segment]) -> Result<(), String> {
     let mut last: Seq = 0;
     for segment in segments {
+        // Each has its line end at least. So no file is believed to hold more than it can.
+        if segment.messages > segment.bytes {
+            return Err(format!(
+                "{log:?} has {} messages in a segment of {} bytes",
+                segment.messages, segment.bytes
+            ));
+        }
         let next = last.checked_add(1).filter(|&next| next == segment.first);
         let end = last.checked_add(segment.messages);
         last = match (next, end) {
@@ -238,11 +249,17 @@ pub fn readable(content: &[u8]) -> Readable {
             .ok()
             .and_then(|text| parse_room(text).ok())
         {
+            // One that contradicts itself tells nothing.
+            if check_segments(&record.name, record.last_seq, &files.segments).is_err() {
+                continue;
+            }
             let id = RoomId(files.id);
             if !readable.rooms.iter().any(|&(known, ..)| known == id) {
                 readable.rooms.push((id, record, files.segments));
             }
-        } else if let Ok(Reports { last_seq, segments }) = serde_json::from_slice(object) {
+        } else if let Ok(Reports { last_seq, segments }) = serde_json::from_slice(object)
+            && check_segments("reports", last_seq, &segments).is_ok()
+        {
             readable.reports = Some((last_seq, segments));
         }
     }

@@ -105,6 +105,9 @@ struct Inner {
     plan: Option<Plan>,
     /// Reads that fail from now on.
     failing_reads: u64,
+    /// Reads of every kind so far, and the one of them that fails alone.
+    reads: u64,
+    failing_read: Option<u64>,
     longest_read: usize,
     time: u64,
 }
@@ -185,6 +188,22 @@ impl MemoryDisk {
 
     pub fn fail_reads(&self, count: u64) {
         self.lock().failing_reads = count;
+    }
+
+    /// Reads of every kind so far.
+    pub fn reads(&self) -> u64 {
+        self.lock().reads
+    }
+
+    /// The read that comes after `before` others fails, and no other.
+    pub fn fail_read(&self, before: u64) {
+        let mut inner = self.lock();
+        inner.failing_read = Some(inner.reads + before);
+    }
+
+    /// A file from outside, durable, in a directory that is there.
+    pub fn add(&self, name: &str, content: &[u8]) {
+        self.insert(name, content);
     }
 
     /// The most bytes that were read at once since this was asked last.
@@ -313,6 +332,10 @@ impl MemoryDisk {
 
     fn reading(&self) -> io::Result<MutexGuard<'_, Inner>> {
         let mut inner = self.lock();
+        inner.reads += 1;
+        if inner.failing_read == Some(inner.reads - 1) {
+            return Err(io::Error::other("the double does not read"));
+        }
         if inner.failing_reads > 0 {
             inner.failing_reads -= 1;
             return Err(io::Error::other("the double does not read"));

@@ -3,8 +3,10 @@
 mod damage;
 mod double;
 mod failure;
+mod forged;
 mod format;
 mod happy;
+mod interrupted;
 mod life;
 mod migration;
 mod paging;
