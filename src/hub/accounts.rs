@@ -166,12 +166,11 @@ impl Core {
     pub fn report(&mut self, name: String, signed_in: bool, issue: String) -> Result<(), Error> {
         self.may_write()?;
         let seq = self.state.last_report() + 1;
-        // Not its text: whoever describes a problem may quote a message, a token or a password.
         let fields = vec![
             ("name", name.clone()),
             ("signed_in", signed_in.to_string()),
             ("number", seq.to_string()),
-            ("bytes", issue.len().to_string()),
+            ("issue", issue.clone()),
         ];
         self.decide(&Event::Report(Report {
             seq,
