@@ -27,7 +27,8 @@
 //! Beneath them: [`model`] (the facts and how an event changes them: pure; the hub applies events as they happen, the
 //! store replays them at start and at each checkpoint), [`protocol`] (the wire), [`auth`] (passwords, tokens,
 //! throttles: time is a parameter), [`limits`] (every number with its reason), [`log`] (`log.txt`), [`cli`]. Beside the
-//! house stands [`maintenance`]: what an operator does to the store's files while no server runs.
+//! house stand [`maintenance`] (what an operator does to the store's files while no server runs), [`signals`] and
+//! [`allocator`].
 //!
 //! Imports run one way: `main → lib → net → fanout → hub → store → model → protocol, limits`; `search` reads from the
 //! store; `auth`, `log`, `cli`, `limits` and `protocol` know nothing above them. `tests/architecture.rs` holds this
@@ -60,6 +61,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod allocator;
 pub mod auth;
 pub mod cli;
 pub mod fanout;

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use melangerie::allocator;
 use melangerie::cli::{self, Config, Invocation};
 use melangerie::net::lan;
 use melangerie::signals::Signals;
@@ -13,7 +14,10 @@ fn main() -> ExitCode {
     match cli::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Help) => say(&cli::help()),
         Ok(Invocation::Version) => say(&cli::version()),
-        Ok(Invocation::Serve(config)) => return serve(config),
+        Ok(Invocation::Serve(config)) => {
+            allocator::settle();
+            return serve(config);
+        }
         Ok(Invocation::Check(config)) => return maintain(maintenance::check(&config.data)),
         Ok(Invocation::Repair(config)) => return maintain(maintenance::repair(&config.data)),
         Err(error) => {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room of the house, and the rooms that it may use.
-const TABLE: [(&str, &[&str]); 15] = [
+const TABLE: [(&str, &[&str]); 16] = [
     ("limits", &[]),
     ("protocol", &["limits"]),
     ("model", &["protocol", "limits"]),
@@ -13,6 +13,7 @@ const TABLE: [(&str, &[&str]); 15] = [
     ("auth", &["protocol", "limits"]),
     ("cli", &["limits"]),
     ("signals", &[]),
+    ("allocator", &[]),
     ("store", &["model", "protocol", "limits"]),
     ("search", &["store", "model", "protocol", "limits"]),
     ("hub", &["store", "model", "auth", "protocol", "limits"]),

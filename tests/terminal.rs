@@ -160,3 +160,36 @@ fn a_start_that_takes_long_can_be_ended() {
         "before"
     );
 }
+
+/// What the process was started with, as the system tells it.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn told(child: &Child, what: &str) -> String {
+    let bytes = std::fs::read(format!("/proc/{}/{what}", child.id())).expect("a process");
+    String::from_utf8(bytes).expect("text").replace('\0', " ")
+}
+
+/// The process begins anew to keep its memory flat. Whoever watches it sees the same program, by its name and arguments.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn beginning_anew_shows_nowhere_but_in_the_environment() {
+    for (set, arenas) in [("", "1"), ("MALLOC_ARENA_MAX=3 ", "3")] {
+        let directory = TempDir::new().unwrap();
+        let mut child = start(directory.path(), &format!("{set} exec \"$0\" \"$@\""));
+        let line = follow(&mut child).recv_timeout(HANG).expect("a first line");
+        let address = line.strip_prefix("listening on http://").unwrap();
+        let environment = told(&child, "environ");
+        assert!(
+            environment.contains(&format!("MALLOC_ARENA_MAX={arenas} ")),
+            "{environment}"
+        );
+        assert_eq!(told(&child, "comm").trim(), "melangerie");
+        let arguments = told(&child, "cmdline");
+        assert!(
+            arguments.ends_with("melangerie --listen 127.0.0.1:0 --data data "),
+            "{arguments}"
+        );
+        assert!(is_well(address));
+        signal(&child, "TERM");
+        assert_eq!(code(&mut child), Some(0));
+    }
+}

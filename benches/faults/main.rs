@@ -1,5 +1,5 @@
 //! Faults, and what they cost: `cargo bench --bench faults [-- NAME...]`, where `list` names them; and
-//! `cargo bench --bench faults -- soak [--minutes 30] [--picture FILE] [--as-is]`.
+//! `cargo bench --bench faults -- soak [--minutes 30] [--picture FILE]`.
 //!
 //! Owns the choice of scenarios and the exit code: 1 where a promise or a bound is broken. Linux only, since it reads
 //! `/proc`. Each scenario starts the built program on a free port of the loopback, in a temporary directory.
@@ -47,7 +47,7 @@ const SCENARIOS: [(&str, Scenario); 15] = [
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let mut names = Vec::new();
-    let (mut minutes, mut picture, mut as_is) = (30, None, false);
+    let (mut minutes, mut picture) = (30, None);
     while let Some(word) = words.next() {
         match word.as_str() {
             // Cargo's own.
@@ -58,7 +58,6 @@ fn main() -> ExitCode {
                     .and_then(|n| n.parse().ok())
                     .expect("a number of minutes");
             }
-            "--as-is" => as_is = true,
             "--picture" => picture = words.next().map(PathBuf::from),
             "list" => {
                 SCENARIOS.iter().for_each(|(name, _)| println!("{name}"));
@@ -75,7 +74,7 @@ fn main() -> ExitCode {
     }
     // The soak takes its time, so it has to be asked for.
     let good = match names.iter().any(|name| name == "soak") {
-        true => soak::run(minutes, picture.as_deref(), as_is),
+        true => soak::run(minutes, picture.as_deref()),
         false => table(&names),
     };
     match good {

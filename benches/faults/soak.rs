@@ -28,7 +28,7 @@ const SAMPLE: Duration = Duration::from_secs(10);
 /// A look at the process; a row keeps the lowest and the highest of its looks.
 const LOOK: Duration = Duration::from_millis(500);
 /// What each message with an `id` costs for good: its entry in the index by which a repetition is known.
-const INDEX_BYTES: f64 = 16.0;
+const INDEX_BYTES: f64 = 8.0;
 /// Beyond that the lowest memory of each sample may rise by so much a minute: what is left of noise, of new accounts and
 /// rooms (eight a minute, some KiB each), and of the lists of files.
 const RISE_KIB_PER_MINUTE: f64 = 64.0;
@@ -46,15 +46,8 @@ struct Sample {
 type Cast = Vec<(&'static str, JoinHandle<Result<(), String>>)>;
 
 /// Carries out the day; writes its table and, where a name is given, its picture. Answers whether everything held.
-///
-/// glibc gives blocks from 128 KiB on back to the system as soon as they are freed, until the first of them was; from
-/// then on it keeps larger and larger ones, in sixteen places on two cores, which fill for hours and look like growth.
-/// It is told not to, unless `as_is` asks for its defaults; then memory is shown and not judged.
-pub fn run(minutes: u64, picture: Option<&Path>, as_is: bool) -> bool {
-    let mut launch = Launch::limited().with("--journal-bytes", JOURNAL_BYTES);
-    if !as_is {
-        launch = launch.environment("MALLOC_MMAP_THRESHOLD_", "131072");
-    }
+pub fn run(minutes: u64, picture: Option<&Path>) -> bool {
+    let launch = Launch::limited().with("--journal-bytes", JOURNAL_BYTES);
     let day = Arc::new(prepare(&launch));
     let pid = day.server.pid();
     let before = Usage::of(pid);
@@ -70,7 +63,7 @@ pub fn run(minutes: u64, picture: Option<&Path>, as_is: bool) -> bool {
         }
     }
     let after = back_to_the_base_line(pid, &before);
-    broken.extend(judge(&samples, as_is));
+    broken.extend(judge(&samples));
     broken.extend(after.err());
     tell(&day.counts, &samples, &before, pid);
     if let Some(path) = picture {
@@ -191,14 +184,14 @@ fn back_to_the_base_line(pid: u32, before: &Usage) -> Result<(), String> {
 }
 
 /// Straight lines through the last two thirds, and no higher water marks in the last third than in the one before.
-fn judge(samples: &[Sample], as_is: bool) -> Vec<String> {
+fn judge(samples: &[Sample]) -> Vec<String> {
     let mut broken = Vec::new();
     let settled = &samples[samples.len() / 3..];
     if settled.len() < 6 {
         return vec!["the day was too short to judge".to_owned()];
     }
     let (memory, index) = slopes(settled);
-    if !as_is && memory - index > RISE_KIB_PER_MINUTE {
+    if memory - index > RISE_KIB_PER_MINUTE {
         broken.push(format!(
             "memory rises by {memory:.0} KiB a minute, of which {index:.0} are the index of ids"
         ));
