@@ -208,18 +208,17 @@ impl Check<'_> {
     /// Checks each line's checksum and number; returns how many lines there are.
     fn lines(&mut self, file: &str, content: &[u8], first: Seq) -> u64 {
         let mut count = 0;
+        let mut seq = first;
         for line in content.split_inclusive(|&b| b == b'\n') {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
-            let seq = first.saturating_add(count);
             count += 1;
-            let what = match line::unseal(line) {
-                None => "its checksum does not fit".to_owned(),
-                Some(_) if segments::json_of(line, seq).is_none() => {
-                    format!("it is not number {seq}, which belongs there")
-                }
-                Some(_) => continue,
-            };
-            self.problem(&OpenError::damaged(file, Some(count), &what));
+            if segments::json_of(line, seq).is_none() {
+                let what = segments::wrong_line(line, seq);
+                self.problem(&OpenError::damaged(file, Some(count), &what));
+            }
+            // One line too many is one problem, not one in each line that follows.
+            let found = line::unseal(line).and_then(segments::seq_of);
+            seq = found.unwrap_or(seq).saturating_add(1);
         }
         count
     }

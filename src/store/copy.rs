@@ -50,12 +50,19 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
             create_root(&target)?;
             copy(&source, &target)?;
         } else if entry.file_name() != "lock" {
-            let mut file = private_file().create_new(true).open(&target)?;
-            io::copy(&mut File::open(&source)?, &mut file)?;
-            file.sync_all()?;
+            copy_file(&source, &target).map_err(|e| {
+                let name = source.display();
+                io::Error::new(e.kind(), format!("{name}: {e}"))
+            })?;
         }
     }
     sync_entries(to)
+}
+
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let mut file = private_file().create_new(true).open(to)?;
+    io::copy(&mut File::open(from)?, &mut file)?;
+    file.sync_all()
 }
 
 #[cfg(test)]

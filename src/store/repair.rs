@@ -134,9 +134,13 @@ fn tell_lost(draft: &Draft, lost: &[(LogId, Vec<(Seq, Seq)>)], losses: &mut Vec<
 
 fn tell_unknown(count: u64, losses: &mut Vec<String>) {
     if count > 0 {
+        let (are, they) = match count {
+            1 => ("is", "it was"),
+            _ => ("are", "they were"),
+        };
         losses.push(format!(
-            "Of {} that are lost nobody can tell what they were: the last messages of a room, a new account, room or \
-             member, a password, a read position. If somebody had just changed a password or signed out everywhere, they \
+            "At least {} {are} lost of which nobody can tell what {they}: the last messages of a room, a new account, \
+             room or member, a password, a read position. If somebody had just changed a password or signed out everywhere, they \
              should do so again.",
             counted(count, "event")
         ));

@@ -302,7 +302,8 @@ fn explain(file: &str, segment: &Segment, content: &[u8]) -> OpenError {
         number += 1;
         let seq = segment.first.saturating_add(number - 1);
         if json_of(&content[start..end], seq).is_none() {
-            return OpenError::damaged(file, Some(number), "its checksum does not fit");
+            let what = wrong_line(&content[start..end], seq);
+            return OpenError::damaged(file, Some(number), &what);
         }
         start = end + 1;
     }
@@ -313,6 +314,14 @@ fn explain(file: &str, segment: &Segment, content: &[u8]) -> OpenError {
     OpenError::damaged(file, None, "it is not the file that state.json records")
 }
 
+/// Why a line is not number `seq` of its log.
+pub fn wrong_line(line: &[u8], seq: Seq) -> String {
+    match line::unseal(line) {
+        None => "its checksum does not fit".to_owned(),
+        Some(_) => format!("it is not number {seq}, which belongs there"),
+    }
+}
+
 /// The body of a stored line whose checksum fits and that is number `seq` of its log.
 pub fn json_of(line: &[u8], seq: Seq) -> Option<&[u8]> {
     let body = line::unseal(line)?;
@@ -320,7 +329,7 @@ pub fn json_of(line: &[u8], seq: Seq) -> Option<&[u8]> {
 }
 
 /// The `seq` of a message or report. No name has a quote, so the first such key is the right one.
-fn seq_of(body: &[u8]) -> Option<Seq> {
+pub fn seq_of(body: &[u8]) -> Option<Seq> {
     const KEY: &[u8] = br#""seq":"#;
     let start = memmem::find(body, KEY)? + KEY.len();
     let digits = body[start..]

@@ -271,6 +271,22 @@ fn a_huge_number_in_the_name_of_a_file_is_no_count() {
     );
 }
 
+#[test]
+fn a_line_that_stands_twice_is_one_problem() {
+    let disk = directory();
+    let file = "rooms/000001/000000001.jsonl";
+    let content = disk.files()[file].clone();
+    let end = content.iter().position(|&b| b == b'\n').unwrap() + 1;
+    let twice = [&content[..end], &content].concat();
+    disk.put(file, twice, true);
+    let problems = check(&disk).problems;
+    let told = format!("{file}, line 2 is damaged: it is not number 2, which belongs there.");
+    assert_eq!(problems[0], told);
+    // What is recorded ends within the last line now.
+    assert!(problems.len() <= 2, "{problems:#?}");
+    assert!(repair(&disk).is_empty(), "nothing is lost");
+}
+
 /// What is lost is filled as long as that is possible at all.
 #[test]
 fn logs_that_lack_little_are_filled_before_one_that_lacks_much() {
