@@ -43,6 +43,11 @@ pub const LINGER: Duration = Duration::from_secs(2);
 pub const PAGE_MESSAGES_MAX: u32 = 200;
 /// Pages of history and searches that one user has under way at once; more wait. A browser opens six connections.
 pub const READINGS_OF_USER: usize = 8;
+/// A message in a page is no longer than the body or frame that brought it, and the little that is added.
+pub const PAGE_MESSAGE_BYTES: usize = 65 * 1024;
+/// Pages over HTTP that are read or wait to be sent, all users' together; beyond it one waits for room. Ten of the longest,
+/// or thousands of the usual ones.
+pub const WAITING_PAGES_BYTES: usize = 128 * 1024 * 1024;
 /// Messages in a page where the caller names no number.
 pub const PAGE_MESSAGES_DEFAULT: u32 = 50;
 /// A search stops here and says how far back it got.

@@ -2,19 +2,36 @@
 //! and looking for an `id` may walk through a segment, so that somebody who asks for hundreds of them would fill the
 //! memory and keep every core busy.
 //!
-//! Owns counts and queues. Never refuses: who has that many under way waits for one of their own, first come, first
-//! served. Locks its table for the length of an addition.
+//! Owns counts and queues. Who has that many under way waits for one of their own, first come, first served. Many users
+//! together are bounded by bytes, see [`space`]: who finds no room in time is refused. Locks its tables for the length of
+//! an addition.
+
+mod space;
 
 use super::lock;
-use crate::limits::READINGS_OF_USER;
-use crate::protocol::fold;
+use crate::limits::{PAGE_MESSAGE_BYTES, READINGS_OF_USER, RESPONSE_DEADLINE, WAITING_PAGES_BYTES};
+use crate::protocol::{Code, Error, fold};
+use space::Space;
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-#[derive(Default)]
 pub struct Readings {
     users: Mutex<HashMap<String, OfUser>>,
+    space: Space,
+    /// How long one waits for room.
+    patience: Duration,
+}
+
+impl Default for Readings {
+    fn default() -> Readings {
+        Readings {
+            users: Mutex::default(),
+            space: Space::new(WAITING_PAGES_BYTES),
+            patience: RESPONSE_DEADLINE,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -27,6 +44,8 @@ struct OfUser {
 pub struct Reading {
     all: Arc<Readings>,
     user: String,
+    /// What it takes of the room for all.
+    bytes: usize,
 }
 
 /// What was read. It counts until it is sent.
@@ -54,12 +73,30 @@ impl Readings {
         Reading {
             all: self.clone(),
             user,
+            bytes: 0,
         }
+    }
+
+    /// The same for a page of at most so many messages. Waits also while pages of all users together leave no room for
+    /// one of the longest; an answer takes 30 seconds to be sent at most, and so long that is waited for.
+    pub fn begin_page(self: &Arc<Readings>, user: &str, messages: u32) -> Result<Reading, Error> {
+        let mut reading = self.begin(user);
+        let bytes = messages as usize * PAGE_MESSAGE_BYTES;
+        if !self.space.take(bytes, self.patience) {
+            let message = "Too many long answers are waiting to be read. Ask again in a moment.";
+            return Err(Error::new(Code::Overloaded, message));
+        }
+        reading.bytes = bytes;
+        Ok(reading)
     }
 }
 
 impl Reading {
-    pub fn of(self, bytes: Vec<u8>) -> Read {
+    /// From here on it takes no more room than what was read.
+    pub fn of(mut self, mut bytes: Vec<u8>) -> Read {
+        bytes.shrink_to_fit();
+        self.all.space.change(self.bytes, bytes.len());
+        self.bytes = bytes.len();
         Read {
             bytes,
             reading: self,
@@ -75,6 +112,7 @@ impl AsRef<[u8]> for Read {
 
 impl Drop for Reading {
     fn drop(&mut self) {
+        self.all.space.change(self.bytes, 0);
         let mut users = lock(&self.all.users);
         let Some(mine) = users.get_mut(&self.user) else {
             return;
@@ -114,5 +152,25 @@ mod tests {
         another.join().unwrap();
         drop(mine);
         assert!(lock(&readings.users).is_empty());
+    }
+
+    #[test]
+    fn pages_of_all_users_together_are_bounded() {
+        let readings = Arc::new(Readings {
+            space: Space::new(2 * PAGE_MESSAGE_BYTES),
+            patience: Duration::ZERO,
+            ..Readings::default()
+        });
+        let page = |user: &str| readings.begin_page(user, 1);
+        let (eva, mira) = (page("Eva").unwrap(), page("mira").unwrap());
+        let refused = page("Tom").err().map(|error| error.code);
+        assert_eq!(refused, Some(Code::Overloaded));
+        let read = eva.of(vec![0; 100]);
+        assert!(page("Tom").is_err(), "what was read is in the way");
+        drop(read);
+        drop(page("Tom").unwrap());
+        drop(mira);
+        assert!(lock(&readings.users).is_empty());
+        drop(readings.begin_page("Tom", 2).unwrap());
     }
 }

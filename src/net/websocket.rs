@@ -400,7 +400,7 @@ impl Session {
             after: request.after,
             limit,
         };
-        let _reading = self.context.readings.begin(&member.user);
+        let _reading = self.context.readings.begin_page(&member.user, limit)?;
         let page = edits::page(&self.context.reader, &room, &range)?;
         self.outbox.answer(&history_frame(&room.name, &page, id));
         Ok(())

@@ -33,7 +33,7 @@ pub(super) fn history(call: &Call<'_>, claims: &Claims) -> Answered {
     let room = room_parameter(call)?;
     let range = page_range(call)?;
     let room = call.context.hub.readable(claims, room)?;
-    let reading = call.context.readings.begin(&claims.sub);
+    let reading = call.context.readings.begin_page(&claims.sub, range.limit)?;
     let page = edits::page(&call.context.reader, &room, &range)?;
     Ok(Answer::json(200, reading.of(page.to_json())))
 }
@@ -56,7 +56,7 @@ pub(super) fn search(call: &Call<'_>, claims: &Claims) -> Answered {
     }
     let limit = call.limit()?;
     let rooms = call.context.hub.searchable(claims, room.as_deref())?;
-    let reading = call.context.readings.begin(&claims.sub);
+    let reading = call.context.readings.begin_page(&claims.sub, limit)?;
     let deadline = Instant::now() + SEARCH_DEADLINE;
     let found = crate::search::search(&call.context.reader, &rooms, &query, limit, deadline)?;
     Ok(Answer::json(200, reading.of(found)))
