@@ -24,7 +24,7 @@ const REGISTERING: usize = PEOPLE.len() - 1;
 const ROOMS: [&str; 8] = [
     GENERAL, "lunch", "den", "direct-1", "direct-2", "LUNCH", "General", "direct-3",
 ];
-const IDS: [&str; 2] = ["a", "b"];
+const IDS: [&str; 4] = ["a", "b", "c", "d"];
 /// Who looked into the segments when the hub knew this many folds less is still served.
 const SERVED_FOLDS: usize = 1;
 
@@ -90,7 +90,7 @@ fn token() -> impl Strategy<Value = Token> {
 
 fn anywhere() -> impl Strategy<Value = Do> {
     let id = prop_oneof![1 => Just(None), 3 => (0..IDS.len()).prop_map(Some)];
-    let replaces = prop_oneof![2 => Just(None), 1 => (0..12u64).prop_map(Some)];
+    let replaces = prop_oneof![1 => Just(None), 1 => (0..8u64).prop_map(Some)];
     let lag = prop_oneof![2 => Just(0), 1 => 0..5usize];
     prop_oneof![
         2 => (room(), any::<bool>(), vec(person(), 0..3))

@@ -198,6 +198,7 @@ impl Around {
             self.agree(caller.map(|_| Value::Null), Err(Code::Unauthorized));
             return;
         };
+        let what = &self.aimed(what, who);
         let (new, is_late) = self.message(what, who).unzip();
         let answer = caller.and_then(|user| act(&mut self.core, user, what, new));
         let is_overloaded = |error: &Error| error.code == Code::Overloaded;
@@ -216,9 +217,10 @@ impl Around {
             Do::Post(_, id, ..) => id.map(|id| IDS[id].to_owned()),
             _ => Some("id".to_owned()),
         };
+        let who = self.world.connections.get(&connection).copied();
+        let what = &who.map_or_else(|| what.clone(), |who| self.aimed(what, who));
         let request = parse_client_frame(request(what).to_string().as_bytes());
         let action = request.action.expect("the request is good");
-        let who = self.world.connections.get(&connection).copied();
         let (new, is_late) = who.and_then(|who| self.message(what, who)).unzip();
         let looked_up = new.map_or(LookedUp::default(), |new| new.looked_up);
         let reply = (self.core).frame(ConnectionId(connection), id.clone(), action, looked_up);
@@ -233,6 +235,25 @@ impl Around {
         }
         let failure = frame_of(Err(Code::StorageFailed), id.as_deref()).expect("an error is told");
         self.push(entry, Some((connection, failure)), None);
+    }
+
+    /// Every other number of an earlier text counts among the sender's own messages there: taken as it is, it would seldom
+    /// be one of theirs, and seldom twice the same.
+    fn aimed(&self, what: &Do, who: usize) -> Do {
+        let &Do::Post(room, id, Some(number), lag) = what else {
+            return what.clone();
+        };
+        let at = self.world.room(ROOMS[room]);
+        let messages = at
+            .iter()
+            .flat_map(|&at| self.world.rooms[at].messages.iter().zip(1..));
+        let own = messages.filter(|(sent, _)| sent.sender == self.world.people[who].name);
+        let own: Vec<Seq> = own.map(|(_, seq)| seq).collect();
+        let aimed = match own.len() as Seq {
+            count if count > 0 && number % 2 == 0 => own[(number / 2 % count) as usize],
+            _ => number,
+        };
+        Do::Post(room, id, Some(aimed), lag)
     }
 
     /// The message to be posted, with what its sender's thread found in the segments, perhaps long ago; and whether
