@@ -1,12 +1,13 @@
 //! The fan-out: a few threads that each own a share of the connections and send what is durable.
 //!
-//! [`Delivery`] hears from the journal, answers the threads that wait, and hands every batch to every shard. A shard
+//! [`Delivery`] hears from the journal, brings the read model up to date, answers the threads that wait, and hands every
+//! batch to every shard. A shard
 //! knows which of its connections hear which room; nobody else does. Never blocks on a socket, never does file I/O,
 //! decides nothing.
 
 mod shard;
 
-use crate::hub::{Effect, Inbox, Outcome, Reply, Turn};
+use crate::hub::{Effect, Inbox, Outcome, ReadModel, Reply, Turn};
 use crate::limits;
 use crate::log::Log;
 use crate::model::{LogId, RecentId, State};
@@ -34,7 +35,12 @@ pub struct Fanout {
 
 impl Fanout {
     /// Starts `shards` threads, and makes the sink that feeds them.
-    pub fn start(shards: usize, inbox: Inbox, log: Log) -> std::io::Result<(Fanout, Delivery)> {
+    pub fn start(
+        shards: usize,
+        read_model: ReadModel,
+        inbox: Inbox,
+        log: Log,
+    ) -> std::io::Result<(Fanout, Delivery)> {
         let (mut senders, mut threads) = (Vec::new(), Vec::new());
         for index in 0..shards.max(1) {
             let (sender, batches) = sync_channel(limits::FANOUT_QUEUE);
@@ -47,6 +53,7 @@ impl Fanout {
         }
         let delivery = Delivery {
             shards: senders,
+            read_model,
             inbox,
             log,
         };
@@ -65,6 +72,7 @@ impl Fanout {
 /// What the journal's thread does with what is durable.
 pub struct Delivery {
     shards: Vec<SyncSender<Batch>>,
+    read_model: ReadModel,
     inbox: Inbox,
     log: Log,
 }
@@ -98,7 +106,10 @@ impl Delivery {
 }
 
 impl Sink<Outcome> for Delivery {
+    /// Nobody hears of a change that a look would not find.
     fn committed(&mut self, batch: Vec<Outcome>) {
+        self.read_model
+            .apply(batch.iter().filter_map(|outcome| outcome.change.as_ref()));
         self.deliver(batch.into_iter());
     }
 

@@ -13,7 +13,8 @@
 //! A message travels one way through five rooms and never turns back.
 //!
 //! - [`net`] owns sockets. It reads requests and frames under limits and deadlines, checks what needs no state, and
-//!   hands the hub a command. It reads history and search from the [`store`] by itself. *Absent*: it changes nothing.
+//!   hands the hub a command. It reads by itself: history and search from the [`store`], who may read them from the
+//!   [`hub::ReadModel`]. *Absent*: it changes nothing.
 //! - [`hub`] is the single writer: it alone changes users, rooms, members, sequence numbers. The order in which it
 //!   takes commands is the order that everybody sees. *Absent*: I/O, sockets, locks around state, clocks.
 //! - [`store`] makes what the hub decided durable: one write and one sync for all that queued up meanwhile (group
@@ -44,6 +45,11 @@
 //! **Why the model is a room of its own.** A checkpoint folds closed journals into segments and `state.json`. It does so
 //! from the files alone, with the code that recovers after a crash: so it runs beside the hub without asking it
 //! for anything, and every checkpoint rehearses recovery. That needs the state and its events beneath the store.
+//!
+//! **Whoever reads asks nobody.** Beside the hub's state stands a second one, which has only what is durable: the journal's
+//! thread brings it up to date with each batch, before anybody is told of that. So a page, a search, a token is judged
+//! on the connection's own thread, and wakes no other; a change is seen by everybody who was told of it, and one that the
+//! disk refuses by nobody.
 //!
 //! **When a write fails** the hub's state is ahead of the disk. The store then loads what is durable, the hub takes
 //! that as the truth and begins a new epoch; whatever was decided in an older one is answered `storage_failed`.

@@ -4,7 +4,7 @@ use crate::auth::password::Hasher;
 use crate::auth::token::Signer;
 use crate::cli::Config;
 use crate::fanout::Fanout;
-use crate::hub::{HubThread, Inbox, Settings};
+use crate::hub::{HubThread, Inbox, ReadModel, Settings};
 use crate::limits;
 use crate::log::Log;
 use crate::net::listener::{Caps, Listener};
@@ -79,8 +79,10 @@ impl Server {
         let reader = opened.store.reader();
         let shards =
             std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_SHARDS));
+        let read_model = ReadModel::new(opened.state.clone());
         let (fanout, delivery) =
-            Fanout::start(shards, inbox.clone(), log.clone()).map_err(no_thread)?;
+            Fanout::start(shards, read_model.clone(), inbox.clone(), log.clone())
+                .map_err(no_thread)?;
         let journal = opened.store.start(delivery).map_err(no_thread)?;
         let settings = Settings {
             rate_limits: config.rate_limits,
@@ -93,6 +95,7 @@ impl Server {
             &inbox,
             journal,
             reader.clone(),
+            read_model,
         )
         .map_err(no_thread)?;
 

@@ -27,43 +27,9 @@ pub struct Account {
 }
 
 impl Core {
-    pub fn credentials(&self, name: &str) -> Option<Credentials> {
-        let user = self.state.user(self.state.find_user(name)?);
-        Some(Credentials {
-            name: user.name.clone(),
-            phc: user.password.clone(),
-            generation: user.generation,
-        })
-    }
-
-    pub fn account(&self, user: UserId) -> Account {
-        let user = self.state.user(user);
-        Account {
-            user: user.public(),
-            generation: user.generation,
-        }
-    }
-
-    /// Whether somebody may register now: the first one always may, else nobody could run a closed server.
-    pub fn may_register(&self) -> Result<(), Error> {
-        if self.settings.registration_closed && self.inhabited() {
-            let message = "Registration is closed on this server. Ask whoever runs it.";
-            return Err(Error::new(Code::RegistrationClosed, message));
-        }
-        Ok(())
-    }
-
-    pub fn inhabited(&self) -> bool {
-        !self.state.users().is_empty()
-    }
-
-    pub fn user_exists(&self, name: &str) -> bool {
-        self.state.find_user(name).is_some()
-    }
-
     pub fn create_user(&mut self, name: String, phc: String) -> Result<Account, Error> {
         self.may_write()?;
-        self.may_register()?;
+        self.settings.may_register(&self.state)?;
         if self.user_exists(&name) {
             return Err(user_exists(&name));
         }
@@ -82,7 +48,7 @@ impl Core {
             created: self.now.millis,
         };
         let name = record.name.clone();
-        self.decide(&Event::UserCreated {
+        self.decide(Event::UserCreated {
             user: record,
             announcement,
         });
@@ -121,7 +87,7 @@ impl Core {
         }
         let (name, generation) = (self.name(user).to_owned(), self.next_generation(user));
         self.close_sockets(user, "The password was changed. Sign in again.");
-        self.decide(&Event::PasswordChanged {
+        self.decide(Event::PasswordChanged {
             user: name.clone(),
             password: new,
             generation,
@@ -135,7 +101,7 @@ impl Core {
         self.may_write()?;
         let (name, generation) = (self.name(user).to_owned(), self.next_generation(user));
         self.close_sockets(user, "You signed out everywhere. Sign in again.");
-        self.decide(&Event::SignedOutEverywhere {
+        self.decide(Event::SignedOutEverywhere {
             user: name.clone(),
             generation,
         });
@@ -172,7 +138,7 @@ impl Core {
             ("number", seq.to_string()),
             ("issue", issue.clone()),
         ];
-        self.decide(&Event::Report(Report {
+        self.decide(Event::Report(Report {
             seq,
             name,
             signed_in,
@@ -181,13 +147,6 @@ impl Core {
         }));
         self.log("report", fields);
         Ok(())
-    }
-
-    pub fn may_read_reports(&self, user: UserId) -> Result<(), Error> {
-        if self.state.user(user).admin {
-            return Ok(());
-        }
-        Err(Error::new(Code::Forbidden, "Only the admin reads reports."))
     }
 }
 

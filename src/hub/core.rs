@@ -6,16 +6,17 @@ use super::directory::Directory;
 use super::effect::{Audience, ConnectionId, Effect, LogLine, Outcome, storage_failed};
 use super::people::People;
 use super::presence::Presence;
+use super::read_model::{Change, apply};
 use super::recent::RecentIds;
 use crate::auth::throttle::Bucket;
-use crate::auth::token::Claims;
 use crate::limits;
 use crate::model::{Event, LogId, RecentId, RoomId, State, UserId};
 use crate::protocol::{
-    Code, Error, Frame, Message, MessageFrame, Millis, Room, RoomEvent, SERVER_NAME, Seq,
+    Code, Error, Frame, Message, MessageFrame, Millis, RoomEvent, SERVER_NAME, Seq,
 };
 use crate::store::{Append, Data, Entry, Record};
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -62,8 +63,18 @@ pub struct Now {
 #[derive(Default)]
 struct Staged {
     record: Option<Record>,
+    change: Option<Change>,
     effects: Vec<Effect>,
     log: Option<LogLine>,
+}
+
+/// What one may ask of a state one may ask of the hub's.
+impl Deref for Core {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
 }
 
 impl Core {
@@ -113,20 +124,6 @@ impl Core {
 
     // ---- who calls, and what they may see -------------------------------------------------------
 
-    /// The user of a token, if it is alive.
-    pub fn caller(&self, claims: &Claims) -> Result<UserId, Error> {
-        let id = self.state.find_user(&claims.sub).ok_or_else(signed_out)?;
-        let session = Session {
-            user: id,
-            generation: claims.generation,
-        };
-        if is_alive(&self.state, &session) {
-            Ok(id)
-        } else {
-            Err(signed_out())
-        }
-    }
-
     /// The user of a connection; `unauthorized` where they were signed out meanwhile.
     pub fn user_of(&self, connection: ConnectionId) -> Result<UserId, Error> {
         match self.connections.get(&connection) {
@@ -143,28 +140,6 @@ impl Core {
         self.directory.insert(self.room_name(room), room);
     }
 
-    pub fn name(&self, user: UserId) -> &str {
-        &self.state.user(user).name
-    }
-
-    /// A room that the user may know of: public, or their own.
-    pub fn visible_room(&self, user: UserId, name: &str) -> Result<RoomId, Error> {
-        match self.state.find_room(name) {
-            Some(id) if self.state.room(id).is_public() || self.state.room(id).has(user) => Ok(id),
-            _ => Err(room_not_found(name)),
-        }
-    }
-
-    /// A room that the user is in.
-    pub fn own_room(&self, user: UserId, name: &str) -> Result<RoomId, Error> {
-        let id = self.visible_room(user, name)?;
-        if self.state.room(id).has(user) {
-            return Ok(id);
-        }
-        let message = format!("You are not in the room {name:?}. Join it first.");
-        Err(Error::new(Code::Forbidden, message))
-    }
-
     pub fn known_user(&self, name: &str) -> Result<UserId, Error> {
         let unknown = || {
             Error::new(
@@ -173,30 +148,6 @@ impl Core {
             )
         };
         self.state.find_user(name).ok_or_else(unknown)
-    }
-
-    /// A room as this user sees it.
-    pub fn room_for(&self, id: RoomId, user: UserId) -> Room {
-        let room = self.state.room(id);
-        let listed = room.members.len() <= limits::LISTED_MEMBERS;
-        let names = || {
-            room.members
-                .keys()
-                .map(|&member| self.name(member).to_owned())
-                .collect()
-        };
-        let members = (listed && (room.is_public() || room.has(user))).then(names);
-        Room {
-            name: room.name.clone(),
-            kind: room.kind,
-            topic: room.topic.clone(),
-            member_count: room.members.len(),
-            members,
-            last_seq: room.last_seq,
-            read_seq: room.members.get(&user).copied().unwrap_or(0),
-            created: room.created,
-            creator: room.creator.clone(),
-        }
     }
 
     /// The buckets of a user, or none where rates are not limited.
@@ -228,40 +179,36 @@ impl Core {
     }
 
     /// Makes an event true and stages its record. At most one a command.
-    pub fn decide(&mut self, event: &Event) {
-        self.apply(event);
+    pub fn decide(&mut self, event: Event) {
         let line = event.log_json().map(|json| MessageFrame::from_json(&json));
-        let (name, data) = match (event, &line) {
+        let (name, data) = match (&event, &line) {
             (Event::Message(_), Some(line)) => (event.name(), Data::Message(line.clone())),
             _ => {
                 let (name, json) = event.encode();
                 (name, Data::Json(json))
             }
         };
-        let place = self.state.place_of(event);
+        apply(&mut self.state, &event);
+        let place = self.state.place_of(&event);
         let append = place.zip(line).map(|((log, seq, timestamp), line)| Append {
             log,
             seq,
             timestamp,
             line,
         });
-        self.stage_record(Record {
+        let record = Record {
             event: name,
             data,
             append,
-        });
+        };
+        self.stage(record, Change::Event(Box::new(event)));
     }
 
-    /// Validation came before; an event that does not fit is a defect of ours and must not pass unseen.
-    fn apply(&mut self, event: &Event) {
-        if let Err(contradiction) = self.state.apply(event) {
-            panic!("decided what contradicts the state: {contradiction}");
-        }
-    }
-
-    pub(super) fn stage_record(&mut self, record: Record) {
+    /// What becomes durable, and what that changes.
+    pub(super) fn stage(&mut self, record: Record, change: Change) {
         debug_assert!(self.staged.record.is_none(), "a command makes one event");
         self.staged.record = Some(record);
+        self.staged.change = Some(change);
     }
 
     /// The frame of the message that the staged event appends.
@@ -310,6 +257,7 @@ impl Core {
     pub fn take_entry(&mut self, reply: Option<super::effect::Reply>) -> Option<Entry<Outcome>> {
         let Staged {
             record,
+            change,
             effects,
             log,
         } = std::mem::take(&mut self.staged);
@@ -320,6 +268,7 @@ impl Core {
             epoch: self.epoch,
             record,
             then: Outcome {
+                change,
                 effects,
                 reply,
                 log,
@@ -334,20 +283,12 @@ pub(super) fn is_alive(state: &State, session: &Session) -> bool {
     user.generation == session.generation && user.active
 }
 
-fn signed_out() -> Error {
+pub(super) fn signed_out() -> Error {
     Error::new(Code::Unauthorized, "You are signed out. Sign in again.")
 }
 
-/// The same words for a room that does not exist and one that the caller may not know of.
-fn room_not_found(name: &str) -> Error {
-    Error::new(
-        Code::RoomNotFound,
-        format!("There is no room {} that you can see.", shown(name)),
-    )
-}
-
 /// A name in an answer, cut: it came from outside and may be long.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     format!(
         "{:?}",
         name.chars()

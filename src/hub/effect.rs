@@ -3,6 +3,7 @@
 //! The hub makes effects, the journal carries them without looking inside, the fan-out carries them out. None of
 //! them knows what a socket is: a connection is a [`Receiver`].
 
+use super::read_model::Change;
 use super::turns::Turn;
 use crate::model::{RoomId, UserId};
 use crate::protocol::{Code, Error, Frame, reply_frame};
@@ -95,6 +96,8 @@ pub enum Reply {
 /// What one command led to.
 #[derive(Default)]
 pub struct Outcome {
+    /// For the read model, ahead of all that follows.
+    pub change: Option<Change>,
     pub effects: Vec<Effect>,
     pub reply: Option<Reply>,
     pub log: Option<LogLine>,
@@ -107,6 +110,7 @@ impl Outcome {
     /// connections that are gone are forgotten. Where nothing had to be made durable and nobody waits (presence,
     /// typing), it stands as it is.
     pub fn unmade(mut self, had_record: bool) -> Outcome {
+        self.change = None;
         let Some(reply) = self.reply.take() else {
             if had_record {
                 self.effects
@@ -126,9 +130,8 @@ impl Outcome {
         }
         Outcome {
             effects,
-            reply: None,
-            log: None,
             turn: self.turn,
+            ..Outcome::default()
         }
     }
 }

@@ -3,8 +3,9 @@
 use super::core::Core;
 use super::effect::Audience;
 use super::effect::ConnectionId;
+use super::read_model::Change;
 use super::recent::Known;
-use crate::model::{Event, LogId, Readable, RoomId, UserId};
+use crate::model::{Event, LogId, RoomId, UserId};
 use crate::protocol::{
     Code, Error, Frame, Message, MessageFrame, MessageRequest, Millis, ReadPosition, RoomAndUser,
     Seq, fold, text_frame,
@@ -116,7 +117,8 @@ impl Core {
 
     /// The path of every message: no look-up by name twice, one encoding for the journal and all who receive it.
     fn append_message(&mut self, room: RoomId, user: UserId, request: MessageRequest) -> Posted {
-        let seq = self.state.advance(room, request.replaces);
+        let replaces = request.replaces;
+        let seq = self.state.advance(room, replaces);
         let timestamp = self.now.millis;
         let message = Message {
             room: self.state.room(room).name.clone(),
@@ -125,7 +127,7 @@ impl Core {
             content: request.content,
             timestamp,
             id: request.id,
-            replaces: request.replaces,
+            replaces,
             edited: None,
             event: None,
         };
@@ -140,11 +142,12 @@ impl Core {
             timestamp,
             line: line.clone(),
         };
-        self.stage_record(Record {
+        let record = Record {
             event: "Message",
             data: Data::Message(line),
             append: Some(append),
-        });
+        };
+        self.stage(record, Change::Message(room, replaces));
         Posted {
             room,
             seq,
@@ -176,7 +179,7 @@ impl Core {
                 seq: wanted,
             },
         );
-        self.decide(&Event::Read {
+        self.decide(Event::Read {
             room,
             user: self.name(user).to_owned(),
             seq: wanted,
@@ -201,34 +204,6 @@ impl Core {
         };
         self.send(Audience::OthersInRoom(id, user), frame);
         Ok(())
-    }
-
-    /// A room's log and name, for one who may read it.
-    pub fn readable(&self, user: UserId, room: &str) -> Result<Readable, Error> {
-        Ok(self.readable_room(self.visible_room(user, room)?))
-    }
-
-    fn readable_room(&self, id: RoomId) -> Readable {
-        let room = self.state.room(id);
-        Readable {
-            log: LogId::Room(id),
-            name: room.name.clone(),
-            replaced: room.replaced.clone(),
-        }
-    }
-
-    /// The logs to search: one room of the user's, or all of them.
-    pub fn searchable(&self, user: UserId, room: Option<&str>) -> Result<Vec<Readable>, Error> {
-        if let Some(room) = room {
-            return Ok(vec![self.readable_room(self.own_room(user, room)?)]);
-        }
-        Ok(self
-            .state
-            .user(user)
-            .rooms
-            .iter()
-            .map(|&room| self.readable_room(room))
-            .collect())
     }
 }
 

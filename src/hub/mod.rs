@@ -2,7 +2,8 @@
 //!
 //! It takes commands in order, decides, and passes what follows to the journal. The order in which it takes them is
 //! the order that everybody sees, so nothing here is locked. It does no I/O and knows no socket. Whoever calls waits
-//! until what was decided is durable: a [`Hub`] call that returns `Ok` survives a power cut.
+//! until what was decided is durable: a [`Hub`] call that returns `Ok` survives a power cut. What only looks at the state does
+//! not ask the thread: it looks at the [`ReadModel`], which is the state as far as it is durable.
 
 mod accounts;
 mod core;
@@ -14,6 +15,7 @@ mod model_test;
 mod people;
 mod presence;
 mod queue;
+mod read_model;
 mod recent;
 mod rooms;
 mod sessions;
@@ -21,24 +23,26 @@ mod sessions;
 mod tests;
 mod thread;
 mod turns;
+mod view;
 
 pub use accounts::{Account, CLOSE_UNAUTHORIZED, Credentials, user_exists};
 pub use effect::{Audience, ConnectionId, Effect, LogLine, Outcome, Receiver, Reply, error_frame};
 pub use messages::{LookedUp, NewMessage, Original, Posted};
 pub use people::UserList;
+pub use read_model::ReadModel;
 pub use sessions::{Attached, Missed, Since, empty_ack};
 pub use thread::{HubThread, Inbox};
 pub use turns::{Turn, Turns};
 
 use crate::auth::token::Claims;
-use crate::model::{LogId, Readable};
+use crate::model::{LogId, Readable, State, UserId};
 use crate::protocol::{Code, CreateRequest, Error, Message, MessageRequest, Room, Seq, UserAction};
 use crate::store::Reader;
 use core::Core;
 use directory::Directory;
 use queue::Queue;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use thread::Command;
 
@@ -51,46 +55,46 @@ pub struct Settings {
     pub registration_closed: bool,
 }
 
-/// A handle to the hub's thread, for any thread. Every call waits for its turn and for durability.
+impl Settings {
+    /// Whether somebody may register now: the first one always may, else nobody could run a closed server.
+    fn may_register(&self, state: &State) -> Result<(), Error> {
+        if self.registration_closed && state.inhabited() {
+            let message = "Registration is closed on this server. Ask whoever runs it.";
+            return Err(Error::new(Code::RegistrationClosed, message));
+        }
+        Ok(())
+    }
+}
+
+/// A handle to the hub's thread, for any thread. What changes something waits for its turn and for durability.
 #[derive(Clone)]
 pub struct Hub {
     queue: Arc<Queue<Command>>,
     directory: Arc<Directory>,
     reader: Reader,
+    read_model: ReadModel,
+    settings: Settings,
     connections: Arc<AtomicU64>,
-    /// Set once somebody is known to have an account.
-    inhabited: Arc<AtomicBool>,
 }
 
 impl Hub {
-    /// Whether anybody has an account; true where the hub cannot tell. It is asked until somebody has, for nobody ever
-    /// loses one.
+    /// Whether anybody has an account.
     pub fn inhabited(&self) -> bool {
-        if self.inhabited.load(Ordering::Relaxed) {
-            return true;
-        }
-        match self.look(|core| Ok(core.inhabited())) {
-            Ok(found) => {
-                self.inhabited.store(found, Ordering::Relaxed);
-                found
-            }
-            Err(_) => true,
-        }
+        self.read_model.look(State::inhabited)
     }
 
-    pub fn account_exists(&self, name: &str) -> Result<bool, Error> {
-        let name = name.to_owned();
-        self.look(move |core| Ok(core.user_exists(&name)))
+    pub fn account_exists(&self, name: &str) -> bool {
+        self.read_model.look(|state| state.user_exists(name))
     }
 
     /// Whether somebody may register now: `registration_closed` where not.
     pub fn may_register(&self) -> Result<(), Error> {
-        self.look(|core| core.may_register())
+        self.read_model
+            .look(|state| self.settings.may_register(state))
     }
 
-    pub fn credentials(&self, name: &str) -> Result<Option<Credentials>, Error> {
-        let name = name.to_owned();
-        self.look(move |core| Ok(core.credentials(&name)))
+    pub fn credentials(&self, name: &str) -> Option<Credentials> {
+        self.read_model.look(|state| state.credentials(name))
     }
 
     pub fn create_user(&self, name: String, phc: String) -> Result<Account, Error> {
@@ -99,8 +103,7 @@ impl Hub {
 
     /// The user of a token; `unauthorized` where it is dead.
     pub fn account(&self, claims: &Claims) -> Result<Account, Error> {
-        let claims = claims.clone();
-        self.look(move |core| core.caller(&claims).map(|user| core.account(user)))
+        self.look_as(claims, |state, user| Ok(state.account(user)))
     }
 
     /// `old_phc` is the hash against which the old password was verified.
@@ -121,40 +124,31 @@ impl Hub {
 
     /// `[Room]` as JSON: the caller's.
     pub fn rooms_of(&self, claims: &Claims) -> Result<Vec<u8>, Error> {
-        let claims = claims.clone();
-        self.look(move |core| {
-            core.caller(&claims)
-                .map(|user| to_json(&core.rooms_of(user)))
-        })
+        let rooms = self.look_as(claims, |state, user| Ok(state.rooms_of(user)))?;
+        Ok(to_json(&rooms))
     }
 
     /// `[Room]` as JSON: the public ones.
     pub fn public_rooms(&self, claims: &Claims) -> Result<Vec<u8>, Error> {
-        let claims = claims.clone();
-        self.look(move |core| {
-            core.caller(&claims)
-                .map(|user| to_json(&core.public_rooms(user)))
-        })
+        let rooms = self.look_as(claims, |state, user| Ok(state.public_rooms(user)))?;
+        Ok(to_json(&rooms))
     }
 
     pub fn users(&self, claims: &Claims) -> Result<UserList, Error> {
         let claims = claims.clone();
-        self.look(move |core| core.caller(&claims).map(|_| core.users()))
+        self.ask_again(move |core| core.caller(&claims).map(|_| core.users()))
     }
 
     /// `[name]` as JSON: who has a connection now.
     pub fn online(&self, claims: &Claims) -> Result<Vec<u8>, Error> {
         let claims = claims.clone();
-        self.look(move |core| core.caller(&claims).map(|_| core.online()))
+        self.ask_again(move |core| core.caller(&claims).map(|_| core.online()))
     }
 
     /// `[name]` as JSON: a public room's members, or one's own room's.
     pub fn members(&self, claims: &Claims, room: &str) -> Result<Vec<u8>, Error> {
-        let (claims, room) = (claims.clone(), room.to_owned());
-        self.look(move |core| {
-            let user = core.caller(&claims)?;
-            Ok(to_json(&core.members(user, &room)?))
-        })
+        let members = self.look_as(claims, |state, user| state.members(user, room))?;
+        Ok(to_json(&members))
     }
 
     pub fn create_room(&self, claims: &Claims, request: CreateRequest) -> Result<Room, Error> {
@@ -237,31 +231,21 @@ impl Hub {
     }
 
     /// The log of a room that the caller is in, and the caller's name as first written.
-    fn writable(&self, claims: &Claims, room: &str) -> Result<(LogId, String), Error> {
-        let (claims, room) = (claims.clone(), room.to_owned());
-        self.look(move |core| {
-            let user = core.caller(&claims)?;
-            let room = core.own_room(user, &room)?;
-            Ok((LogId::Room(room), core.name(user).to_owned()))
+    pub fn writable(&self, claims: &Claims, room: &str) -> Result<(LogId, String), Error> {
+        self.look_as(claims, |state, user| {
+            let room = state.own_room(user, room)?;
+            Ok((LogId::Room(room), state.name(user).to_owned()))
         })
     }
 
     /// The log of a room that the caller may read.
     pub fn readable(&self, claims: &Claims, room: &str) -> Result<Readable, Error> {
-        let (claims, room) = (claims.clone(), room.to_owned());
-        self.look(move |core| {
-            let user = core.caller(&claims)?;
-            core.readable(user, &room)
-        })
+        self.look_as(claims, |state, user| state.readable(user, room))
     }
 
     /// The logs of one of the caller's rooms, or of all of them.
     pub fn searchable(&self, claims: &Claims, room: Option<&str>) -> Result<Vec<Readable>, Error> {
-        let (claims, room) = (claims.clone(), room.map(str::to_owned));
-        self.look(move |core| {
-            let user = core.caller(&claims)?;
-            core.searchable(user, room.as_deref())
-        })
+        self.look_as(claims, |state, user| state.searchable(user, room))
     }
 
     pub fn report(&self, name: String, signed_in: bool, issue: String) -> Result<(), Error> {
@@ -270,11 +254,8 @@ impl Hub {
 
     /// The log of reports, for the admin.
     pub fn may_read_reports(&self, claims: &Claims) -> Result<LogId, Error> {
-        let claims = claims.clone();
-        self.look(move |core| {
-            let user = core.caller(&claims)?;
-            core.may_read_reports(user).map(|()| LogId::Reports)
-        })
+        self.look_as(claims, |state, user| state.may_read_reports(user))?;
+        Ok(LogId::Reports)
     }
 
     // ---- connections ----------------------------------------------------------------------------
@@ -324,25 +305,7 @@ impl Hub {
 
     /// Everybody, for a connection that is signed in.
     pub fn users_on(&self, connection: ConnectionId) -> Result<UserList, Error> {
-        self.look(move |core| core.user_of(connection).map(|_| core.users()))
-    }
-
-    /// The log of a room that the connection's user may read.
-    pub fn readable_on(&self, connection: ConnectionId, room: &str) -> Result<Readable, Error> {
-        let room = room.to_owned();
-        self.look(move |core| {
-            let user = core.user_of(connection)?;
-            core.readable(user, &room)
-        })
-    }
-
-    /// Whether the connection's user is in the room: what the hub will say of a message, before it is sent.
-    pub fn may_post_on(&self, connection: ConnectionId, room: &str) -> Result<(), Error> {
-        let room = room.to_owned();
-        self.look(move |core| {
-            let user = core.user_of(connection)?;
-            core.own_room(user, &room).map(|_| ())
-        })
+        self.ask_again(move |core| core.user_of(connection).map(|_| core.users()))
     }
 
     /// The log of a room, whoever may know of it.
@@ -408,8 +371,19 @@ impl Hub {
         answer.recv().unwrap_or_else(|_| Err(stopping()))
     }
 
-    /// As [`Hub::ask`] for what changes nothing: asked again when a failed write made the first answer void.
-    fn look<T, F>(&self, look: F) -> Result<T, Error>
+    /// Looks at what is durable, for the user of a token; `unauthorized` where it is dead.
+    fn look_as<T>(
+        &self,
+        claims: &Claims,
+        look: impl FnOnce(&State, UserId) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.read_model
+            .look(|state| look(state, state.caller(claims)?))
+    }
+
+    /// As [`Hub::ask`] for what changes nothing and is the hub's alone: asked again when a failed write made the first
+    /// answer void.
+    fn ask_again<T, F>(&self, look: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: Fn(&mut Core) -> Result<T, Error> + Send + Sync + 'static,

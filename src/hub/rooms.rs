@@ -4,35 +4,12 @@ use super::core::Core;
 use super::effect::{Audience, Effect};
 use crate::model::{Event, GENERAL, RoomId, RoomRecord, UserId};
 use crate::protocol::{
-    Added, Code, CreateRequest, Error, Room, RoomAndUser, RoomEvent, RoomKind, check_new_room_name,
+    Added, Code, CreateRequest, Error, RoomAndUser, RoomEvent, RoomKind, check_new_room_name,
     text_frame,
 };
 use std::collections::BTreeSet;
 
 impl Core {
-    /// The caller's rooms, in the order in which they were made.
-    pub fn rooms_of(&self, user: UserId) -> Vec<Room> {
-        let rooms = &self.state.user(user).rooms;
-        rooms
-            .iter()
-            .map(|&room| self.room_for(room, user))
-            .collect()
-    }
-
-    pub fn public_rooms(&self, user: UserId) -> Vec<Room> {
-        let public = self.state.rooms().filter(|(_, room)| room.is_public());
-        public.map(|(id, _)| self.room_for(id, user)).collect()
-    }
-
-    pub fn members(&self, user: UserId, name: &str) -> Result<Vec<String>, Error> {
-        let room = self.state.room(self.visible_room(user, name)?);
-        Ok(room
-            .members
-            .keys()
-            .map(|&member| self.name(member).to_owned())
-            .collect())
-    }
-
     pub fn create_room(&mut self, user: UserId, request: CreateRequest) -> Result<RoomId, Error> {
         check_new_room_name(&request.name)?;
         let kind = request.kind.unwrap_or(RoomKind::Public);
@@ -115,7 +92,7 @@ impl Core {
             ("kind", kind_word(kind)),
             ("creator", creator_name),
         ];
-        self.decide(&Event::RoomCreated {
+        self.decide(Event::RoomCreated {
             room: record,
             announcement,
         });
@@ -186,7 +163,7 @@ impl Core {
     fn enter(&mut self, id: RoomId, user: UserId, adder: Option<UserId>, event: RoomEvent) {
         let announcement = self.announcement(id, event);
         let (room, name) = (self.state.room(id).name.clone(), self.name(user).to_owned());
-        self.decide(&Event::MembersAdded {
+        self.decide(Event::MembersAdded {
             room: room.clone(),
             users: vec![name.clone()],
             announcement,
@@ -218,7 +195,7 @@ impl Core {
                 user: leaver.clone(),
             },
         );
-        self.decide(&Event::MemberLeft {
+        self.decide(Event::MemberLeft {
             room: name.clone(),
             user: leaver.clone(),
             announcement,

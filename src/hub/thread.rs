@@ -6,6 +6,7 @@ use super::directory::Directory;
 use super::effect::{ConnectionId, Effect, Outcome, Reply};
 use super::messages::LookedUp;
 use super::queue::Queue;
+use super::read_model::ReadModel;
 use super::turns::Turn;
 use super::{Hub, Settings};
 use crate::limits;
@@ -101,6 +102,7 @@ impl HubThread {
         inbox: &Inbox,
         journal: Journal<Outcome>,
         reader: Reader,
+        read_model: ReadModel,
     ) -> std::io::Result<(HubThread, Hub)> {
         let queue = inbox.0.clone();
         let directory = Arc::new(Directory::of(&state));
@@ -108,8 +110,9 @@ impl HubThread {
             queue: queue.clone(),
             directory: directory.clone(),
             reader,
+            read_model,
+            settings,
             connections: Arc::new(AtomicU64::new(1)),
-            inhabited: Arc::default(),
         };
         let core = Core::new(state, recent, settings, directory, now());
         let worker = Worker {

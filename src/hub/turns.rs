@@ -28,8 +28,18 @@ pub struct Turn(Arc<Turns>);
 impl Turns {
     /// Waits while [`FRAMES_UNDER_WAY`] turns are taken. For one thread, the connection's reader.
     pub fn take(self: &Arc<Turns>) -> Turn {
+        self.wait_for_fewer_than(FRAMES_UNDER_WAY).count += 1;
+        Turn(self.clone())
+    }
+
+    /// Waits until all turns are back: then a look at what is durable finds what came of them. For the same thread.
+    pub fn settle(&self) {
+        drop(self.wait_for_fewer_than(1));
+    }
+
+    fn wait_for_fewer_than(&self, most: usize) -> MutexGuard<'_, Taken> {
         let mut taken = self.lock();
-        while taken.count >= FRAMES_UNDER_WAY {
+        while taken.count >= most {
             taken.awaited = true;
             taken = self
                 .returned
@@ -37,9 +47,7 @@ impl Turns {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         taken.awaited = false;
-        taken.count += 1;
-        drop(taken);
-        Turn(self.clone())
+        taken
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -76,7 +84,19 @@ mod tests {
         assert!(!another.is_finished());
         taken.pop();
         another.join().unwrap();
-        drop(taken);
+        let settling = {
+            let turns = turns.clone();
+            std::thread::spawn(move || turns.settle())
+        };
+        while taken.len() > 1 {
+            taken.pop();
+        }
+        while !turns.lock().awaited {
+            std::thread::yield_now();
+        }
+        assert!(!settling.is_finished(), "one is not back");
+        taken.pop();
+        settling.join().unwrap();
         assert_eq!(turns.lock().count, 0);
     }
 }

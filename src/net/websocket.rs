@@ -152,10 +152,7 @@ impl Session {
             receiver,
         );
         match attached {
-            Ok(attached) => {
-                let expires = greeting.claims.exp;
-                Ok(self.welcome(present, attached, expires, greeting.id))
-            }
+            Ok(attached) => Ok(self.welcome(present, attached, greeting.claims, greeting.id)),
             Err(error) => {
                 self.outbox.release();
                 Err(self.refuse(&error, greeting.id.as_deref()))
@@ -167,7 +164,7 @@ impl Session {
         &self,
         present: Present,
         attached: Attached,
-        expires: u64,
+        mut claims: Claims,
         id: Option<String>,
     ) -> Member {
         let (reader, log) = (self.context.reader.clone(), self.context.log.clone());
@@ -175,10 +172,10 @@ impl Session {
         let missed = CatchUp::new(reader, log, attached.welcome, ack, attached.missed);
         self.outbox.catch_up(Box::new(missed));
         self.outbox.finish_frame();
+        claims.sub = attached.user;
         Member {
             present,
-            user: attached.user,
-            expires,
+            claims,
             turns: Arc::default(),
         }
     }
@@ -391,16 +388,15 @@ impl Session {
         id: Option<&str>,
     ) -> Result<(), Error> {
         let limit = page_limit(request.limit)?;
-        let room = self
-            .context
-            .hub
-            .readable_on(member.present.connection, &request.room)?;
+        // Whoever sends without waiting sees what their earlier frames came to.
+        member.turns.settle();
+        let room = self.context.hub.readable(&member.claims, &request.room)?;
         let range = PageRange {
             before: request.before,
             after: request.after,
             limit,
         };
-        let _reading = self.context.readings.begin_page(&member.user, limit)?;
+        let _reading = (self.context.readings).begin_page(&member.claims.sub, limit)?;
         let page = edits::page(&self.context.reader, &room, &range)?;
         self.outbox.answer(&history_frame(&room.name, &page, id));
         Ok(())
@@ -453,16 +449,15 @@ impl Ending {
 /// The peer of a connection that has signed in.
 struct Member {
     present: Present,
-    user: String,
-    /// When the token that it signed in with ends: seconds since the Unix epoch.
-    expires: u64,
+    /// Of the token that it signed in with; the user's name as first written.
+    claims: Claims,
     turns: Arc<Turns>,
 }
 
 impl Member {
     /// Until the token ends; zero where it has.
     fn time_left(&self) -> Duration {
-        Duration::from_secs(self.expires.saturating_sub(unix_seconds()))
+        Duration::from_secs(self.claims.exp.saturating_sub(unix_seconds()))
     }
 
     /// When that will be; `None` where it is further than clocks count.
@@ -481,11 +476,12 @@ impl Member {
         let (hub, room, replaces) = (&context.hub, &request.room, request.replaces);
         match hub.log_of(room) {
             Some(log) if id.is_some() || replaces.is_some() => {
-                let looked_up = hub.look_up(log, &self.user, id, replaces, || {
-                    context.look_ups.begin(&self.user)
-                });
+                let user = &self.claims.sub;
+                let looked_up =
+                    hub.look_up(log, user, id, replaces, || context.look_ups.begin(user));
                 looked_up.or_else(|error| {
-                    hub.may_post_on(self.present.connection, room)?;
+                    self.turns.settle();
+                    hub.writable(&self.claims, room)?;
                     Err(error)
                 })
             }

@@ -12,6 +12,7 @@ use crate::hub::core::{Core, Now};
 use crate::hub::directory::Directory;
 use crate::hub::effect::{Audience, ConnectionId, Effect, Outcome, Receiver, Reply};
 use crate::hub::people::People;
+use crate::hub::read_model::ReadModel;
 use crate::hub::{LookedUp, NewMessage, Original, Settings, Since};
 use crate::model::{GENERAL, LogId, Readable, RoomId, State, UserId};
 use crate::protocol::{
@@ -48,6 +49,8 @@ pub struct Around {
     world: World,
     /// What the disk holds, as the rules see it and as its records make it.
     durable: (World, State),
+    /// What is read by those who do not ask the hub.
+    read_model: ReadModel,
     pending: Vec<Pending>,
     epoch: u32,
     reach: Reach,
@@ -93,6 +96,7 @@ impl Around {
         Around {
             core: Core::new(state.clone(), Vec::new(), settings, directory.clone(), now),
             directory,
+            read_model: ReadModel::new(state.clone()),
             durable: (world.clone(), state),
             world,
             pending: Vec::new(),
@@ -418,6 +422,7 @@ impl Around {
             if let Some(record) = &pending.entry.record {
                 replay(&mut self.durable.1, record);
             }
+            self.read_model.apply(pending.entry.then.change.iter());
             self.known.extend(pending.lets_in);
             let heard = self.reach.carry_out(pending.entry.then.effects);
             closed.extend(
@@ -432,6 +437,9 @@ impl Around {
             self.durable.1, self.core.state,
             "the records make the state"
         );
+        self.read_model.look(|state| {
+            assert_eq!(*state, self.durable.1, "what is durable is read");
+        });
         // Their threads notice.
         for connection in closed {
             self.core.disconnect(ConnectionId(connection));
@@ -449,6 +457,7 @@ impl Around {
             let expected = pending.asked_on.into_iter();
             let expected: Vec<_> = expected.filter(|(on, _)| self.reach.has(*on)).collect();
             let unmade = pending.entry.then.unmade(pending.entry.record.is_some());
+            assert!(unmade.change.is_none(), "what is void is not read");
             assert_eq!(self.reach.carry_out(unmade.effects), expected);
             turned_away.extend(pending.lets_in);
         }

@@ -1,7 +1,7 @@
 //! Posting, reading and searching messages.
 //!
-//! Posting goes through the hub; pages and searches are read from the store on the connection's own thread, once the
-//! hub has said what the caller may read.
+//! Posting goes through the hub's thread; pages and searches are read from the store on the connection's own, once a
+//! look at what is durable has said what the caller may read.
 
 use super::rooms::room_parameter;
 use super::{Answered, Call};
