@@ -6,6 +6,7 @@
 
 use super::Append;
 use super::ids::IdIndex;
+use super::marks::Marks;
 use super::segments::Segment;
 use super::snapshot::SegmentTable;
 use crate::model::LogId;
@@ -25,6 +26,7 @@ pub struct Log {
     parts: RwLock<Parts>,
     /// Senders' references in the segments; taken by one reader at a time, and held while it reads files.
     ids: Mutex<IdIndex>,
+    pub marks: Marks,
 }
 
 /// Where the lines of a log are.

@@ -171,7 +171,7 @@ pub fn with_segment(content: &[u8]) -> Files {
 /// The line with this `seq` of a segment that begins with 1, as JSON, where it is whole.
 pub fn line(content: &[u8], seq: Seq) -> Option<Vec<u8>> {
     let mut position = Position { seq: 1, offset: 0 };
-    let block = segments::split_block(content, &mut position, seq, seq).ok()?;
+    let block = segments::split_block(content.to_vec(), &mut position, seq, seq, |_| {}).ok()?;
     let line = block.lines.first()?;
     Some(block.bytes[line.clone()].to_vec())
 }

@@ -21,6 +21,7 @@ mod journal;
 mod line;
 mod lock;
 mod maintain;
+mod marks;
 mod migrate;
 mod queue;
 mod reader;

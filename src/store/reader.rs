@@ -5,6 +5,7 @@
 
 use super::Base;
 use super::catalogue::Log;
+use super::marks::{self, Marks};
 use super::segments::{self, Position, Segment};
 use crate::model::LogId;
 use crate::protocol::{Code, Error, Message, MessageFrame, Millis, Seq};
@@ -93,21 +94,39 @@ pub struct Page {
 impl Page {
     /// `{"messages":[...],"more":bool}`
     pub fn to_json(&self) -> Vec<u8> {
-        let mut out = br#"{"messages":"#.to_vec();
-        out.extend(self.messages_json());
-        out.extend_from_slice(format!(r#","more":{}}}"#, self.more).as_bytes());
+        const AROUND: usize = r#"{"messages":[],"more":false}"#.len();
+        let mut out = Vec::with_capacity(self.bytes() + AROUND);
+        out.extend_from_slice(br#"{"messages":"#);
+        push_lines(&mut out, self.lines.iter().map(Line::json));
+        out.extend_from_slice(match self.more {
+            true => br#","more":true}"#,
+            false => br#","more":false}"#,
+        });
         out
     }
 
     /// `[...]`: the messages alone.
     pub fn messages_json(&self) -> Vec<u8> {
-        join_lines(self.lines.iter().map(Line::json))
+        let mut out = Vec::with_capacity(self.bytes() + b"[]".len());
+        push_lines(&mut out, self.lines.iter().map(Line::json));
+        out
+    }
+
+    /// How long the lines are, with what stands between them.
+    fn bytes(&self) -> usize {
+        self.lines.iter().map(|line| line.json().len() + 1).sum()
     }
 }
 
 /// A JSON array of lines.
 pub(crate) fn join_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut out = vec![b'['];
+    let mut out = Vec::new();
+    push_lines(&mut out, lines);
+    out
+}
+
+fn push_lines<'a>(out: &mut Vec<u8>, lines: impl Iterator<Item = &'a [u8]>) {
+    out.push(b'[');
     for (index, line) in lines.enumerate() {
         if index > 0 {
             out.push(b',');
@@ -115,7 +134,18 @@ pub(crate) fn join_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         out.extend_from_slice(line);
     }
     out.push(b']');
-    out
+}
+
+/// What is wanted of a segment.
+struct Part<'a> {
+    log: LogId,
+    marks: &'a Marks,
+    segment: &'a Segment,
+    /// The first and last line, which the segment has.
+    from: Seq,
+    to: Seq,
+    /// Where these have ended.
+    end: u64,
 }
 
 /// Where a sender's reference was found.
@@ -206,42 +236,56 @@ impl Reader {
         for segment in &segments {
             let from = first.max(segment.first);
             let to = last.min(segment.last());
-            let mut position = beginning(segment);
+            let (mut position, end) = found.marks.around(segment, from, to);
+            let part = Part {
+                log,
+                marks: &found.marks,
+                segment,
+                from,
+                to,
+                end,
+            };
             while position.seq <= to {
-                self.segment_lines(log, segment, &mut position, from, to, &mut lines)?;
+                self.read_part(&part, &mut position, &mut lines)?;
             }
         }
         lines.append(&mut tail);
         Ok(lines)
     }
 
-    /// Reads a part of a segment from `position` on, which is moved behind it: of the lines `from..=to`, which the
-    /// segment has, those that are in it. Where it ends before `from` there may be none.
-    fn segment_lines(
+    /// Reads on from `position`, which is moved behind what was read: adds those of the wanted lines that are in it. Where
+    /// it ends before the first of them there may be none.
+    fn read_part(
         &self,
-        log: LogId,
-        segment: &Segment,
+        part: &Part<'_>,
         position: &mut Position,
-        from: Seq,
-        to: Seq,
         into: &mut Vec<Line>,
     ) -> Result<(), Error> {
-        let mut bytes = Vec::new();
         let mut most = self.base.options.read_bytes;
         let before = *position;
         while *position == before {
-            let left = segment.bytes.saturating_sub(position.offset);
+            let left = part.end.saturating_sub(position.offset);
             let wanted = usize::try_from(left).map_or(most, |left| left.min(most));
-            let file = segments::file(log, segment.first);
+            let file = segments::file(part.log, part.segment.first);
+            let mut bytes = Vec::new();
             self.base
                 .disk
                 .read_part(&file, position.offset, wanted, &mut bytes)
                 .map_err(|error| self.unreadable(file, &error))?;
-            let block = segments::split_block(&bytes, position, from, to)
-                .map_err(|seq| self.damaged(log, segment, seq))?;
-            if *position == before && (bytes.len() < most || wanted as u64 == left) {
-                return Err(self.damaged(log, segment, position.seq));
+            let read = bytes.len();
+            let mut passed = Vec::new();
+            let first = part.segment.first;
+            let pass = |line: Position| {
+                if marks::is_marked(first, line.seq) {
+                    passed.push(line);
+                }
+            };
+            let block = segments::split_block(bytes, position, part.from, part.to, pass)
+                .map_err(|seq| self.damaged_at(part, seq))?;
+            if *position == before && (read < most || wanted as u64 == left) {
+                return Err(self.damaged_at(part, position.seq));
             }
+            part.marks.learn(first, &passed);
             // A line that does not fit is read with more.
             most = most.saturating_mul(2);
             let bytes = Arc::new(block.bytes);
@@ -249,6 +293,11 @@ impl Reader {
             into.extend(lines.map(|range| Line(Place::File(bytes.clone(), range))));
         }
         Ok(())
+    }
+
+    fn damaged_at(&self, part: &Part<'_>, seq: Seq) -> Error {
+        part.marks.forget(part.segment.first);
+        self.damaged(part.log, part.segment, seq)
     }
 
     fn read_segment(&self, log: LogId, segment: &Segment, into: &mut Vec<u8>) -> Result<(), Error> {
@@ -384,34 +433,29 @@ impl Lines {
             let last = self.through.min(self.next + TAIL_LINES - 1);
             return Some(self.reader.lines(self.log, &found, self.next, last));
         };
-        let mut position = match self.place {
-            Some((first, position)) if first == segment.first => position,
-            _ => beginning(&segment),
+        let (from, to) = (self.next, self.through.min(segment.last()));
+        let (mut position, end) = found.marks.around(&segment, from, to);
+        if let Some((first, reached)) = self.place
+            && first == segment.first
+        {
+            position = reached;
+        }
+        let part = Part {
+            log: self.log,
+            marks: &found.marks,
+            segment: &segment,
+            from,
+            to,
+            end,
         };
         let mut lines = Vec::new();
-        let (from, to) = (self.next, self.through.min(segment.last()));
         while lines.is_empty() {
-            let read = (self.reader).segment_lines(
-                self.log,
-                &segment,
-                &mut position,
-                from,
-                to,
-                &mut lines,
-            );
-            if let Err(error) = read {
+            if let Err(error) = self.reader.read_part(&part, &mut position, &mut lines) {
                 return Some(Err(error));
             }
         }
         self.place = Some((segment.first, position));
         Some(Ok(lines))
-    }
-}
-
-fn beginning(segment: &Segment) -> Position {
-    Position {
-        seq: segment.first,
-        offset: 0,
     }
 }
 

@@ -7,12 +7,15 @@
 use super::disk::Disk;
 use super::error::OpenError;
 use super::line;
+use crate::limits;
 use crate::model::{LogId, RoomId};
 use crate::protocol::{Millis, Seq};
-use memchr::{memchr_iter, memmem};
+use memchr::memchr_iter;
+use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// A segment as `state.json` records it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -330,8 +333,8 @@ pub fn json_of(line: &[u8], seq: Seq) -> Option<&[u8]> {
 
 /// The `seq` of a message or report. No name has a quote, so the first such key is the right one.
 pub fn seq_of(body: &[u8]) -> Option<Seq> {
-    const KEY: &[u8] = br#""seq":"#;
-    let start = memmem::find(body, KEY)? + KEY.len();
+    static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""seq":"#));
+    let start = KEY.find(body)? + KEY.needle().len();
     let digits = body[start..]
         .iter()
         .take_while(|b| b.is_ascii_digit())
@@ -349,38 +352,42 @@ pub struct Position {
     pub offset: u64,
 }
 
-/// Lines that stand together.
+/// What was read of a segment.
 pub struct Block {
     pub bytes: Vec<u8>,
-    /// Each line's message or report in `bytes`.
+    /// Each line's message or report in `bytes`, of those that were asked for.
     pub lines: Vec<Range<usize>>,
 }
 
+/// Room for the longest page's lines is made at once.
+const KEPT: Seq = limits::PAGE_MESSAGES_MAX as Seq;
+
 /// The complete lines at the beginning of `bytes`, where the line at `position` begins. Those from `from` on are checked
-/// and kept; beyond `to` none is looked at. Moves `position` behind the last one. Fails with the `seq` of a damaged line.
+/// and given; beyond `to` none is looked at. Moves `position` behind the last one, and tells `passed` where each begins.
+/// Fails with the `seq` of a damaged line.
 pub fn split_block(
-    bytes: &[u8],
+    mut bytes: Vec<u8>,
     position: &mut Position,
     from: Seq,
     to: Seq,
+    mut passed: impl FnMut(Position),
 ) -> Result<Block, Seq> {
-    let mut lines = Vec::new();
-    let (mut kept, mut at) = (0, 0);
-    for end in memchr_iter(b'\n', bytes) {
+    let wanted = to.saturating_sub(from).saturating_add(1);
+    let mut lines = Vec::with_capacity(wanted.min(KEPT) as usize);
+    let mut at = 0;
+    for end in memchr_iter(b'\n', &bytes) {
         if position.seq > to {
             break;
         }
-        if position.seq < from {
-            kept = end + 1;
-        } else {
+        passed(*position);
+        if position.seq >= from {
             let body = json_of(&bytes[at..end], position.seq).ok_or(position.seq)?;
-            lines.push(at - kept..at - kept + body.len() + 1);
+            lines.push(at..at + body.len() + 1);
         }
         position.seq += 1;
         position.offset += (end + 1 - at) as u64;
         at = end + 1;
     }
-    let mut bytes = bytes[kept..at].to_vec();
     for line in &lines {
         // The comma before the checksum gives way to the brace that ends the message.
         bytes[line.end - 1] = b'}';

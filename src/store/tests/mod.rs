@@ -8,6 +8,7 @@ mod format;
 mod happy;
 mod interrupted;
 mod life;
+mod marks;
 mod migration;
 mod paging;
 mod power;
