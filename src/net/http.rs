@@ -7,7 +7,7 @@ use super::request::{Framing, Head, Request, check_beginning, head_end, parse_he
 use super::response::{Answer, Connection};
 use crate::limits::*;
 use crate::protocol::{Code, Error};
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 use tiny_http::Method;
@@ -359,12 +359,16 @@ struct Sender<'w, 'a> {
 
 impl Write for Sender<'_, '_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut stream = self.wire.stream;
         let set = set_deadline(self.wire.write_timeout, self.deadline, |timeout| {
             stream.set_write_timeout(timeout)
         });
         self.wire.write_timeout = set.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
-        stream.write(bytes)
+        stream.write_vectored(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {

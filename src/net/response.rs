@@ -4,11 +4,8 @@
 //! route and no socket.
 
 use crate::protocol::Error;
-use std::io::{self, Cursor, Read, Write};
-use tiny_http::{HTTPVersion, Header, Response, ResponseBox, StatusCode};
-
-/// What is collected before it goes to the socket; a head, and most answers, fit.
-const WRITE_BYTES: usize = 16 * 1024;
+use std::io::{self, IoSlice, Write};
+use tiny_http::{HTTPVersion, Header, Response, StatusCode};
 
 /// What the answer says about the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,19 +19,28 @@ pub enum Connection {
     Upgraded,
 }
 
+/// Room for the headers of most answers.
+const HEADERS: usize = 8;
+/// And for the bytes of most heads.
+const HEAD_BYTES: usize = 1024;
+
 /// An answer to a request.
 pub struct Answer {
-    response: ResponseBox,
+    /// The head; tiny_http would copy a body piece by piece.
+    response: Response<io::Empty>,
+    body: Box<dyn AsRef<[u8]> + Send>,
     /// The connection ends after this answer: what follows on it cannot be understood.
     pub close: bool,
 }
 
 impl Answer {
-    fn new(status: u16, body: Box<dyn Read + Send>, length: usize) -> Answer {
-        let response = Response::new(StatusCode(status), Vec::new(), body, Some(length), None)
+    fn new(status: u16, body: Box<dyn AsRef<[u8]> + Send>, length: usize) -> Answer {
+        let headers = Vec::with_capacity(HEADERS);
+        let response = Response::new(StatusCode(status), headers, io::empty(), Some(length), None)
             .with_chunked_threshold(usize::MAX);
         let answer = Answer {
             response,
+            body,
             close: false,
         };
         answer
@@ -44,7 +50,7 @@ impl Answer {
 
     /// Without a body, such as 204.
     pub fn empty(status: u16) -> Answer {
-        Answer::new(status, Box::new(io::empty()), 0).with("Cache-Control", "no-store")
+        Answer::new(status, Box::new([]), 0).with("Cache-Control", "no-store")
     }
 
     /// `body` is JSON already; what is shared with other answers is not copied.
@@ -69,12 +75,12 @@ impl Answer {
         B: AsRef<[u8]> + Send + 'static,
     {
         let length = body.as_ref().len();
-        Answer::new(status, Box::new(Cursor::new(body)), length)
+        Answer::new(status, Box::new(body), length)
     }
 
     /// 304 for a representation of `length` bytes.
     pub fn not_modified(length: usize) -> Answer {
-        Answer::new(304, Box::new(io::empty()), length)
+        Answer::new(304, Box::new([]), length)
     }
 
     /// `value` serialised.
@@ -130,24 +136,27 @@ impl Answer {
     /// Writes all of it; `head_only` keeps the body back and its length in.
     pub fn write_to(
         self,
-        writer: impl Write,
+        mut writer: impl Write,
         head_only: bool,
         connection: Connection,
     ) -> io::Result<()> {
-        let mut outgoing = Outgoing {
-            writer,
-            bytes: Vec::with_capacity(1024),
-            fix: Some(HeadFix {
-                connection,
-                status: self.status(),
-            }),
+        let fix = HeadFix {
+            connection,
+            status: self.status(),
         };
         let upgrade = (connection == Connection::Upgraded).then_some("websocket");
         // No request headers: `TE` would make tiny_http choose chunks.
         let version = HTTPVersion(1, 1);
+        let mut head = Vec::with_capacity(HEAD_BYTES);
         self.response
-            .raw_print(&mut outgoing, version, &[], head_only, upgrade)?;
-        outgoing.flush()
+            .raw_print(&mut head, version, &[], true, upgrade)?;
+        fix.apply(&mut head);
+        let body = match head_only {
+            true => &[],
+            false => (*self.body).as_ref(),
+        };
+        write_both(&mut writer, &head, body)?;
+        writer.flush()
     }
 
     /// All of it in memory, where the connection closes after it.
@@ -197,30 +206,21 @@ impl HeadFix {
     }
 }
 
-/// Joins what `raw_print` writes in pieces, so that an answer is one packet where it fits.
-struct Outgoing<W: Write> {
-    writer: W,
-    bytes: Vec<u8>,
-    fix: Option<HeadFix>,
-}
-
-impl<W: Write> Write for Outgoing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > WRITE_BYTES {
-            self.flush()?;
+/// One after the other, in one packet and one call where they fit.
+fn write_both(writer: &mut impl Write, head: &[u8], body: &[u8]) -> io::Result<()> {
+    let mut slices = [IoSlice::new(head), IoSlice::new(body)];
+    let mut left = &mut slices[..];
+    // Nothing is left of slices that are empty.
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match writer.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut left, count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if let Some(fix) = self.fix.take() {
-            fix.apply(&mut self.bytes);
-        }
-        self.writer.write_all(&self.bytes)?;
-        self.bytes.clear();
-        self.writer.flush()
-    }
+    Ok(())
 }
 
 #[cfg(test)]
