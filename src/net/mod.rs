@@ -131,7 +131,8 @@ fn serve(accepted: Accepted, context: &Arc<Context>) {
         peer,
         place,
     } = accepted;
-    if let Some((leftover, token)) = http::serve(&stream, peer, &routes::Routes(context)) {
+    let upgrade = http::serve(&stream, peer, &routes::Routes::new(context));
+    if let Some((leftover, token)) = upgrade {
         let upgraded = Upgraded {
             stream,
             leftover,

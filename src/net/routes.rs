@@ -14,8 +14,9 @@ use super::path::Target;
 use super::request::{Head, Request, length_required};
 use super::response::Answer;
 use super::{Context, assets, cors, unix_seconds};
-use crate::auth::token::Claims;
+use crate::auth::token::{Claims, Signer, TokenError};
 use crate::protocol::{self, Code, Error};
+use std::cell::RefCell;
 use tiny_http::Method;
 
 /// First segments below which everything is the server's, and nothing the client's.
@@ -24,6 +25,7 @@ const OURS: [&str; 2] = ["auth", "chat"];
 /// What a handler is given.
 struct Call<'a> {
     context: &'a Context,
+    token: &'a LastToken,
     request: &'a Request,
     target: &'a Target<'a>,
     /// What stands at the pattern's placeholders, decoded.
@@ -166,15 +168,35 @@ fn find(method: &Method, segments: &[String]) -> Found {
     Found::OtherMethods(methods.join(", "))
 }
 
-/// Answers requests with what the context holds.
-pub(super) struct Routes<'a>(pub &'a Context);
+/// Answers the requests of one connection with what the context holds.
+pub(super) struct Routes<'a> {
+    context: &'a Context,
+    token: LastToken,
+}
+
+/// The last good token of a connection: most bring the same one each time, and comparing costs less than a signature.
+/// Whether it is revoked is asked each time.
+#[derive(Default)]
+struct LastToken(RefCell<Option<(String, Claims)>>);
+
+impl LastToken {
+    fn verify(&self, signer: &Signer, token: &str, now: u64) -> Result<Claims, TokenError> {
+        match &*self.0.borrow() {
+            Some((last, claims)) if last == token && now < claims.exp => return Ok(claims.clone()),
+            _ => {}
+        }
+        let claims = signer.verify(token, now)?;
+        self.0.replace(Some((token.to_owned(), claims.clone())));
+        Ok(claims)
+    }
+}
 
 impl Service for Routes<'_> {
     /// The token of the upgrade request, where it had one.
     type Upgrade = Option<Claims>;
 
     fn answer(&self, request: &Request) -> Outcome<Option<Claims>> {
-        let allowed = &self.0.config.allow_origins;
+        let allowed = &self.context.config.allow_origins;
         match self.dispatch(request) {
             Outcome::Answer(mut answer) => {
                 cors::decorate(&mut answer, Some(&request.head), allowed);
@@ -186,16 +208,23 @@ impl Service for Routes<'_> {
 
     fn refuse(&self, head: Option<&Head>, error: &Error) -> Answer {
         let mut answer = Answer::error(error);
-        cors::decorate(&mut answer, head, &self.0.config.allow_origins);
+        cors::decorate(&mut answer, head, &self.context.config.allow_origins);
         answer
     }
 
     fn is_stopping(&self) -> bool {
-        self.0.stopper.is_stopping()
+        self.context.stopper.is_stopping()
     }
 }
 
-impl Routes<'_> {
+impl<'a> Routes<'a> {
+    pub(super) fn new(context: &'a Context) -> Routes<'a> {
+        Routes {
+            context,
+            token: LastToken::default(),
+        }
+    }
+
     fn dispatch(&self, request: &Request) -> Outcome<Option<Claims>> {
         let head = &request.head;
         if head.target == "*" {
@@ -231,17 +260,18 @@ impl Routes<'_> {
         }
         // A browser sends simple requests and forms of any page here, whose answers that page does not even want to read.
         let changes = !matches!(request.head.method, Method::Get | Method::Head);
-        if changes && cors::is_foreign(&request.head, &self.0.config.allow_origins) {
+        if changes && cors::is_foreign(&request.head, &self.context.config.allow_origins) {
             return Outcome::Answer(Answer::error(&foreign_page()));
         }
         let call = Call {
-            context: self.0,
+            context: self.context,
+            token: &self.token,
             request,
             target,
             parameters,
         };
         let answered = match route.handler {
-            Handler::Connect => return connect::upgrade(self.0, &request.head),
+            Handler::Connect => return connect::upgrade(self, &request.head),
             Handler::Open(run) => run(&call),
             Handler::Token(run) => call.with_token(run),
         };
@@ -251,7 +281,7 @@ impl Routes<'_> {
     /// A method that the path does not have; `OPTIONS` is every path's.
     fn other_method(&self, head: &Head, methods: &str) -> Answer {
         if head.method == Method::Options {
-            return cors::options(head, methods, &self.0.config.allow_origins);
+            return cors::options(head, methods, &self.context.config.allow_origins);
         }
         let error = Error::new(
             Code::MethodNotAllowed,
@@ -298,7 +328,7 @@ fn no_token() -> Error {
 }
 
 /// The token of a request, verified as far as that needs no state; `None` without an `Authorization` header.
-fn token_of(context: &Context, head: &Head) -> Result<Option<Claims>, Error> {
+fn token_of(context: &Context, last: &LastToken, head: &Head) -> Result<Option<Claims>, Error> {
     let mut values = head.values("Authorization");
     let value = match (values.next(), values.next()) {
         (None, _) => return Ok(None),
@@ -308,7 +338,7 @@ fn token_of(context: &Context, head: &Head) -> Result<Option<Claims>, Error> {
             return Err(Error::new(Code::Unauthorized, why));
         }
     };
-    let claims = context.signer.verify(bare_token(value), unix_seconds())?;
+    let claims = last.verify(&context.signer, bare_token(value), unix_seconds())?;
     Ok(Some(claims))
 }
 
@@ -322,7 +352,7 @@ fn bare_token(value: &str) -> &str {
 
 impl Call<'_> {
     fn token(&self) -> Result<Option<Claims>, Error> {
-        token_of(self.context, &self.request.head)
+        token_of(self.context, self.token, &self.request.head)
     }
 
     /// A token that verifies may be revoked, which only the hub knows. Handlers ask it when they have checked the rest;

@@ -2,12 +2,12 @@
 //!
 //! Judges the request; the socket goes on in [`crate::net::websocket`].
 
-use super::token_of;
+use super::{Routes, token_of};
 use crate::auth::token::Claims;
+use crate::net::cors;
 use crate::net::http::Outcome;
 use crate::net::request::Head;
 use crate::net::response::Answer;
-use crate::net::{Context, cors};
 use crate::protocol::{Code, Error};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,12 +15,13 @@ use tiny_http::Method;
 use tungstenite::handshake::derive_accept_key;
 
 /// 101 with the token of the request, where it had one and that is good; else the error.
-pub(super) fn upgrade(context: &Context, head: &Head) -> Outcome<Option<Claims>> {
+pub(super) fn upgrade(routes: &Routes<'_>, head: &Head) -> Outcome<Option<Claims>> {
+    let context = routes.context;
     let accept = match check(head, &context.config.allow_origins) {
         Ok(accept) => accept,
         Err(answer) => return Outcome::Answer(answer),
     };
-    let claims = token_of(context, head).and_then(|claims| {
+    let claims = token_of(context, &routes.token, head).and_then(|claims| {
         // A token that verifies may be revoked all the same.
         claims
             .map(|claims| context.hub.account(&claims).map(|_| claims))

@@ -155,3 +155,22 @@ fn tokens_come_with_or_without_their_scheme() {
     assert_eq!(bare_token("Basic a.b.c"), "Basic a.b.c");
     assert_eq!(bare_token(""), "");
 }
+
+/// A token that was good is compared, not believed: it ends in its second, and no other passes for it.
+#[test]
+fn the_last_token_of_a_connection_ends_and_vouches_for_no_other() {
+    let signer = Signer::new(b"a secret of some length");
+    let (now, last) = (1_000_000, LastToken::default());
+    let (eva, mira) = (signer.issue("eva", 0, now), signer.issue("mira", 7, now));
+    let verify = |token: &str, at: u64| last.verify(&signer, token, at);
+    for _ in 0..2 {
+        assert_eq!(verify(&eva, now).unwrap().sub, "eva");
+    }
+    let forged = Signer::new(b"another secret").issue("eva", 0, now);
+    assert_eq!(verify(&forged, now), Err(TokenError::Forged));
+    assert_eq!(verify(&mira, now).unwrap().generation, 7);
+    assert!(verify(&eva[..eva.len() - 1], now).is_err());
+    let end = verify(&eva, now).unwrap().exp;
+    assert!(verify(&eva, end - 1).is_ok());
+    assert_eq!(verify(&eva, end), Err(TokenError::Expired));
+}
