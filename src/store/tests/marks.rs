@@ -107,6 +107,7 @@ fn a_segment_that_grew_is_read_on() {
 
 #[test]
 fn damage_behind_a_mark_is_noticed_and_nothing_wrong_is_remembered() {
+    type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
     let disk = disk();
     let hub = start(&disk);
     let content = disk.files()[FILE].clone();
@@ -118,7 +119,7 @@ fn damage_behind_a_mark_is_noticed_and_nothing_wrong_is_remembered() {
         disk.put(FILE, changed, false);
     };
     // Line 151 ends at `ends[150]`.
-    let changes: [&dyn Fn(&mut Vec<u8>); 4] = [
+    let changes: [Damage<'_>; 4] = [
         &|bytes| bytes[ends[150] - 40] ^= 1,
         &|bytes| bytes[ends[150]] = b' ',
         &|bytes| drop(bytes.drain(ends[149] + 1..=ends[150])),
