@@ -47,6 +47,8 @@ export interface Platform {
   now: () => number;
   /** Milliseconds since some moment; never goes back: for spans. It may stand still while the machine sleeps. */
   monotonic: () => number;
+  /** Runs `work` in a task of its own, after those that are waiting now; in the background too. */
+  afterTask: (work: () => void) => void;
   /** From 0 up to, not including, 1. */
   random: () => number;
   /** The document's own element; null in tests without one. */
@@ -110,6 +112,17 @@ function pageEvents(): EventTarget {
   return events;
 }
 
+/** A message to oneself is such a task. Timers are held back in the background. */
+function taskQueue(): (work: () => void) => void {
+  const { port1, port2 } = new MessageChannel();
+  const waiting: (() => void)[] = [];
+  port1.onmessage = () => waiting.shift()?.();
+  return (work) => {
+    waiting.push(work);
+    port2.postMessage(null);
+  };
+}
+
 /** The platform that the page runs on. */
 export function browserPlatform(): Platform {
   return {
@@ -131,6 +144,7 @@ export function browserPlatform(): Platform {
     visible: () => document.visibilityState === 'visible',
     now,
     monotonic,
+    afterTask: taskQueue(),
     random: () => Math.random(),
     document,
   };

@@ -146,6 +146,8 @@ export class FakePlatform implements Platform {
   now = (): number => Date.now();
   monotonic = (): number => performance.now();
   random = (): number => 0.5;
+  /** Tests send each frame for itself; whoever sends many in a row holds `work` back. */
+  afterTask = (work: () => void): void => work();
 
   /** The newest socket. */
   get socket(): FakeWebSocket {

@@ -327,3 +327,82 @@ describe('requests', () => {
     expect(platform.sockets).toHaveLength(2);
   });
 });
+
+describe('frames in a row', () => {
+  /** Connected, with tasks that run when the test says so. */
+  function held() {
+    const all = connected();
+    const tasks: (() => void)[] = [];
+    all.platform.afterTask = (work) => void tasks.push(work);
+    return { ...all, runTask: () => tasks.shift()?.(), tasks };
+  }
+
+  const typing = (room: string): ServerFrame => ({ action: 'Typing', data: { room, user: 'Ben' } });
+  const rooms = (frames: ServerFrame[]) => frames.flatMap((frame) => (frame.action === 'Typing' ? [frame.data.room] : []));
+
+  it('the first is taken at once, the others together and in order, and then it is as before', () => {
+    const { platform, frames, runTask, tasks } = held();
+    for (const name of ['a', 'b', 'c']) platform.socket.receive(typing(name));
+    expect(rooms(frames)).toEqual(['a']);
+    runTask();
+    expect(rooms(frames)).toEqual(['a', 'b', 'c']);
+    platform.socket.receive(typing('d'));
+    runTask();
+    expect(rooms(frames)).toEqual(['a', 'b', 'c', 'd']);
+    runTask();
+    expect(tasks).toEqual([]);
+    platform.socket.receive(typing('e'));
+    expect(rooms(frames)).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
+  it('an answer that waits is heard before the end of the link', async () => {
+    const { platform, socket, frames, told } = held();
+    const asked = socket.request({ action: 'Ping' });
+    const id = platform.socket.of('Ping').at(-1)?.id;
+    platform.socket.receive(typing('a'));
+    platform.socket.receive({ action: 'Ack', data: null, id: id ?? '' });
+    platform.socket.receive(typing('b'));
+    told.length = 0;
+    platform.socket.end();
+    expect(await asked).toBeNull();
+    expect(rooms(frames)).toEqual(['a', 'b']);
+    expect(told[0]).toBe('ended 1006');
+  });
+
+  it('those of a link that was dropped do not reach the next one', () => {
+    const { platform, socket, frames, runTask } = held();
+    platform.socket.receive(typing('a'));
+    platform.socket.receive(typing('old'));
+    socket.restart();
+    platform.socket.open();
+    platform.socket.receive(WELCOME);
+    platform.socket.receive(typing('new'));
+    for (let task = 0; task < 3; task++) runTask();
+    expect(rooms(frames)).toEqual(['a', 'new']);
+  });
+
+  it('a fault in taking one of them does not keep the others', () => {
+    const { platform, socket, runTask } = held();
+    const taken: string[] = [];
+    socket.stop();
+    const faulty = new Socket(platform, {
+      hello: () => ({ action: 'Hello', data: { token: 't' } }),
+      frame: (frame) => {
+        if (frame.action !== 'Typing') return;
+        if (frame.data.room === 'bad') throw new Error('a fault');
+        taken.push(frame.data.room);
+      },
+      up: () => {},
+      ended: () => {},
+      retryAt: () => {},
+      rejected: () => {},
+    });
+    faulty.start();
+    platform.socket.open();
+    platform.socket.receive(WELCOME);
+    for (const name of ['a', 'bad', 'b']) platform.socket.receive(typing(name));
+    expect(() => runTask()).toThrow('a fault');
+    runTask();
+    expect(taken).toEqual(['a', 'b']);
+  });
+});

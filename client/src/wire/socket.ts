@@ -28,6 +28,8 @@ export interface SocketPlatform {
   visible: () => boolean;
   /** Milliseconds that never go back. */
   monotonic: () => number;
+  /** Runs `work` once what the browser has waiting by now is done: a task, not a microtask, and never held back in the background. */
+  afterTask: (work: () => void) => void;
   random: () => number;
 }
 
@@ -102,6 +104,10 @@ export class Socket {
   /** Frames received on this link; tells whether anything came since a question. */
   #framesHeard = 0;
   #references = 0;
+  /** Frames that came right after another; they are taken together. */
+  #waiting: unknown[] = [];
+  /** A frame was taken a moment ago: `#takeWaiting` is due. */
+  #taking = false;
   #retryTimer: Timer | null = null;
   #watchTimer: Timer | null = null;
 
@@ -180,14 +186,41 @@ export class Socket {
     }
     this.#socket = socket;
     socket.onopen = () => socket.send(JSON.stringify(this.#handlers.hello()));
-    socket.onmessage = (event: MessageEvent) => this.#socket === socket && this.#heard(event.data);
-    socket.onclose = (event: CloseEvent) => this.#socket === socket && this.#lost(event.code);
+    socket.onmessage = (event: MessageEvent) => this.#socket === socket && this.#arrived(event.data);
+    socket.onclose = (event: CloseEvent) => this.#socket === socket && this.#closed(event.code);
     this.#watch(OPENING_MS, () => this.#lost(CLOSE_ABNORMAL));
   }
 
-  #heard(data: unknown): void {
+  /**
+   * A frame is taken at once where none came just before. Those that come in a row, as hundreds do after `Welcome`, are taken
+   * together, in their order and in one task, so that the page is drawn once for all of them.
+   */
+  #arrived(data: unknown): void {
     this.#lastHeard = this.#platform.monotonic();
     this.#framesHeard++;
+    this.#waiting.push(data);
+    if (!this.#taking) this.#takeWaiting();
+  }
+
+  #takeWaiting(): void {
+    this.#taking = this.#waiting.length > 0;
+    if (!this.#taking) return;
+    try {
+      while (this.#waiting.length > 0) this.#heard(this.#waiting.shift());
+    } finally {
+      // Should a handler throw, the frames behind are not left lying.
+      this.#platform.afterTask(() => this.#takeWaiting());
+    }
+  }
+
+  /** What came before the end is taken before it. */
+  #closed(code: number): void {
+    this.#takeWaiting();
+    // A handler may have stopped the socket.
+    if (this.#socket) this.#lost(code);
+  }
+
+  #heard(data: unknown): void {
     let frame: ServerFrame;
     try {
       frame = JSON.parse(String(data)) as ServerFrame;
@@ -236,6 +269,8 @@ export class Socket {
   #drop(code: number): void {
     const socket = this.#socket;
     this.#socket = null;
+    // Nothing of it was taken yet: it is sent again on the next link.
+    this.#waiting = [];
     this.#welcomed = false;
     this.#clearWatch();
     if (socket) {
