@@ -95,13 +95,19 @@ function mentionSegment(sign: string, name: string, me: string, find: (name: str
 
 /** The link without the punctuation of the sentence around it. */
 function linkSegment(raw: string): Segment | null {
-  let text = raw;
-  for (;;) {
-    const last = text.at(-1) ?? '';
-    const unopened = (last === ')' && count(text, ')') > count(text, '(')) || (last === ']' && count(text, ']') > count(text, '['));
-    if (!unopened && !'.,;:!?\'*_~'.includes(last)) break;
-    text = text.slice(0, -1);
+  // Counted once: a message may end in thousands of brackets, and whoever reads it should not wait.
+  const unopened: Record<string, number> = {
+    ')': count(raw, ')') - count(raw, '('),
+    ']': count(raw, ']') - count(raw, '['),
+  };
+  let end = raw.length;
+  for (; end > 0; end--) {
+    const last = raw.charAt(end - 1);
+    const surplus = unopened[last];
+    if (surplus === undefined ? !'.,;:!?\'*_~'.includes(last) : surplus <= 0) break;
+    if (surplus !== undefined) unopened[last] = surplus - 1;
   }
+  const text = raw.slice(0, end);
   try {
     return { kind: 'link', text, href: new URL(text).href };
   } catch {

@@ -50,13 +50,13 @@ describe('segments', () => {
   });
 
   it('are found in the longest message without delay', () => {
-    const started = performance.now();
+    // Quadratic time would hold the page for seconds, and run into the limit of a test.
     for (const hard of ['@'.repeat(16_384), 'http://'.repeat(2_340), `http://a.example/${')'.repeat(16_000)}`, '@a.'.repeat(5_000)]) {
-      expect(split(hard).map(({ text }) => text).join('')).toBe(hard);
-      mentions(hard, 'Ada');
+      for (let round = 0; round < 20; round++) {
+        expect(split(hard).map(({ text }) => text).join('')).toBe(hard);
+        mentions(hard, 'Ada');
+      }
     }
-    // Generous, for slow machines: what this guards against is quadratic time, which takes minutes.
-    expect(performance.now() - started).toBeLessThan(20_000);
   });
 });
 
