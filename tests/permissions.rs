@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::http::stream_from;
 use common::people::private_room_of;
 use common::*;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -140,5 +141,95 @@ fn history_is_answered_behind_the_frames_before_it() {
         assert_eq!(action, "History");
         let said = contents(&page["messages"]);
         assert_eq!(said[1..], ["one", "two", "three"], "{said:?}");
+    }
+}
+
+/// As many pages as one user may have under way, sent to somebody who does not read them.
+fn unread_pages(server: &Server, person: &Person, path: &str) -> Vec<Connection> {
+    const READINGS_OF_USER: usize = 8;
+    let source = "127.0.0.1".parse().unwrap();
+    let open = |_| {
+        let mut connection = Connection::over(stream_from(server.address, source, Some(4 * 1024)));
+        connection.send(&person.get(server, path).bytes());
+        assert_eq!(connection.bytes(4), b"HTTP");
+        connection
+    };
+    (0..READINGS_OF_USER).map(open).collect()
+}
+
+/// Whoever waits for their turn is judged when it comes: by then they may have left, or been signed out.
+#[test]
+fn who_waits_to_read_is_judged_when_their_turn_comes() {
+    let server = Launch::new().start();
+    let (ann, ben) = (register(&server, "ann"), register(&server, "ben"));
+    let room = private_room_of(&server, &ann, &[&ben]);
+    let mut anns = Socket::connect(&server, &ann);
+    // Six bytes each in JSON: more in all than the system's buffers take.
+    let long = "\u{1}".repeat(10_000);
+    for _ in 0..120 {
+        anns.say(&room, &long);
+    }
+    let history = format!("/chat/history/{room}?limit=120");
+    let waiting = [
+        format!("/chat/history/{room}?limit=1"),
+        format!("/chat/search?q=secret&room={room}"),
+    ];
+    let ask = |path: &String| {
+        let mut connection = Connection::open(server.address);
+        connection.send(&ben.get(&server, path).bytes());
+        connection
+    };
+
+    let mut bens = Socket::connect(&server, &ben);
+    let unread = unread_pages(&server, &ben, &history);
+    let mut asked = waiting.each_ref().map(ask);
+    bens.write(json!({"action": "History", "data": {"room": room}, "id": "h"}));
+    bens.flush();
+    // Whatever came before this has been taken up.
+    ben.get(&server, "/auth/me").send().ok(200);
+    let leave = ben.post(&server, &format!("/chat/leave/{room}"));
+    leave.send().nothing();
+    anns.say(&room, "a secret");
+    drop(unread);
+    for connection in &mut asked {
+        connection.response("GET").refused(404, "room_not_found");
+    }
+    assert_eq!(bens.reply("h").1["code"], "room_not_found");
+
+    anns.ack("Add", json!([room, ben.name]));
+    let unread = unread_pages(&server, &ben, &history);
+    let mut asked = waiting.each_ref().map(ask);
+    ben.get(&server, "/auth/me").send().ok(200);
+    ben.post(&server, "/auth/logout").send().nothing();
+    drop(unread);
+    for connection in &mut asked {
+        connection.response("GET").refused(401, "unauthorized");
+    }
+}
+
+/// As a proxy does that keeps its connections.
+#[test]
+fn a_connection_carries_the_requests_of_several_users() {
+    let server = shared();
+    let (ann, ben) = (register(&server, "ann"), register(&server, "ben"));
+    let mut connection = Connection::open(server.address);
+    let mut me = |person: &Person, method: &str| {
+        let request = server.request(method, "/auth/me").token(&person.token);
+        connection.send(&request.bytes());
+        connection.response(method)
+    };
+    for person in [&ann, &ann, &ben, &ann, &ben, &ben] {
+        assert_eq!(me(person, "GET").ok(200)["user"]["name"], person.name);
+        assert_eq!(me(person, "HEAD").status, 200);
+    }
+    let forged = Person {
+        token: ben.token[..ben.token.len() - 2].to_owned(),
+        ..ben.clone()
+    };
+    me(&forged, "GET").refused(401, "unauthorized");
+    ben.post(&server, "/auth/logout").send().nothing();
+    for _ in 0..2 {
+        me(&ben, "GET").refused(401, "unauthorized");
+        assert_eq!(me(&ann, "GET").ok(200)["user"]["name"], ann.name);
     }
 }

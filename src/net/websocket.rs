@@ -390,13 +390,16 @@ impl Session {
         let limit = page_limit(request.limit)?;
         // Whoever sends without waiting sees what their earlier frames came to.
         member.turns.settle();
-        let room = self.context.hub.readable(&member.claims, &request.room)?;
+        let hub = &self.context.hub;
+        hub.readable(&member.claims, &request.room)?;
         let range = PageRange {
             before: request.before,
             after: request.after,
             limit,
         };
         let _reading = (self.context.readings).begin_page(&member.claims.sub, limit)?;
+        // They may have left while they waited.
+        let room = hub.readable(&member.claims, &request.room)?;
         let page = edits::page(&self.context.reader, &room, &range)?;
         self.outbox.answer(&history_frame(&room.name, &page, id));
         Ok(())

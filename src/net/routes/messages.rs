@@ -30,10 +30,13 @@ pub(super) fn post(call: &Call<'_>, claims: &Claims) -> Answered {
 }
 
 pub(super) fn history(call: &Call<'_>, claims: &Claims) -> Answered {
-    let room = room_parameter(call)?;
+    let name = room_parameter(call)?;
     let range = page_range(call)?;
-    let room = call.context.hub.readable(claims, room)?;
+    let hub = &call.context.hub;
+    // Nobody waits for what they may not read; and whoever waited may have left meanwhile, or been signed out.
+    hub.readable(claims, name)?;
     let reading = call.context.readings.begin_page(&claims.sub, range.limit)?;
+    let room = hub.readable(claims, name)?;
     let page = edits::page(&call.context.reader, &room, &range)?;
     Ok(Answer::json(200, reading.of(page.to_json())))
 }
@@ -55,8 +58,11 @@ pub(super) fn search(call: &Call<'_>, claims: &Claims) -> Answered {
         check_room_name(room)?;
     }
     let limit = call.limit()?;
-    let rooms = call.context.hub.searchable(claims, room.as_deref())?;
+    let hub = &call.context.hub;
+    hub.searchable(claims, room.as_deref())?;
     let reading = call.context.readings.begin_page(&claims.sub, limit)?;
+    // As for a page.
+    let rooms = hub.searchable(claims, room.as_deref())?;
     let deadline = Instant::now() + SEARCH_DEADLINE;
     let found = crate::search::search(&call.context.reader, &rooms, &query, limit, deadline)?;
     Ok(Answer::json(200, reading.of(found)))
