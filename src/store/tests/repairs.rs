@@ -249,6 +249,45 @@ fn every_cut_is_named_and_repaired() {
     println!("{tried} cut files named or repaired");
 }
 
+/// What stands behind a hole is found, however much was in it.
+#[test]
+fn a_journal_that_is_shorter_by_its_front_or_middle_keeps_the_rest() {
+    const EVENTS: usize = 2_000;
+    let disk = MemoryDisk::default();
+    let mut hub = Hub::start(open_disk(Box::new(disk.clone()), one_journal(), 1).unwrap());
+    hub.push_and_wait(&joined(&hub.state, "Eva"));
+    for index in 1..EVENTS {
+        let event = hub.message("general", "Eva", &format!("said {index}"), None);
+        hub.push_and_wait(&event);
+    }
+    drop(hub.journal);
+    let disk = disk.survivor(Survival::All);
+    let name = "journal-000001.jsonl";
+    let content = disk.files()[name].clone();
+    let ends: Vec<usize> = memchr::memchr_iter(b'\n', &content).collect();
+    // The header's line and two events, or nothing, stay ahead of the hole; one event stays behind it.
+    for front in [0, ends[2] + 1] {
+        let rest = &content[ends[EVENTS - 1] + 1..];
+        let disk = with(name, &disk, [&content[..front], rest].concat());
+        let losses = repair(&disk);
+        assert_eq!(check(&disk).problems, Vec::<String>::new(), "{losses:#?}");
+        let opened = open_disk(Box::new(disk), small(), 1).unwrap();
+        let general = opened.state.find_room("general").unwrap();
+        let lines = all_lines(&opened.store.reader(), LogId::Room(general));
+        assert_eq!(lines.len(), EVENTS, "{front}: {losses:#?}");
+        let last = lines.last().unwrap();
+        assert!(last.contains(&format!("said {}", EVENTS - 1)), "{last}");
+    }
+}
+
+/// All is in one journal.
+fn one_journal() -> Options {
+    Options {
+        journal_bytes: u64::MAX,
+        ..small()
+    }
+}
+
 #[test]
 fn two_files_may_be_damaged_at_once() {
     let disk = directory();
