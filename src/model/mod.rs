@@ -44,7 +44,7 @@ impl std::fmt::Display for Contradiction {
 
 impl std::error::Error for Contradiction {}
 
-/// All that is true now. Cloning it is for tests; the server has one.
+/// All that is true now. Cloning it is for tests and for the start: the server has two, of which neither is ever copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     users: Vec<User>,

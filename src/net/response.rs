@@ -322,6 +322,70 @@ mod tests {
         assert_eq!(stranger.value("WWW-Authenticate"), Some("Bearer"));
     }
 
+    /// Takes a few bytes at a time, and is interrupted now and then.
+    struct Narrow {
+        taken: Vec<u8>,
+        most: usize,
+        calls: usize,
+    }
+
+    impl Write for Narrow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.write_vectored(&[IoSlice::new(bytes)])
+        }
+
+        fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.calls += 1;
+            if self.calls.is_multiple_of(3) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let all = slices.iter().flat_map(|slice| slice.iter().copied());
+            let before = self.taken.len();
+            self.taken.extend(all.take(self.most));
+            Ok(self.taken.len() - before)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_taken_in_pieces_arrives_as_what_is_taken_at_once() {
+        let answers: [fn() -> Answer; 3] = [
+            || Answer::json(200, b"[1,2,3]"),
+            || Answer::empty(204),
+            || Answer::not_modified(9),
+        ];
+        let body = |text: &str| text.split_once("\r\n\r\n").unwrap().1.to_owned();
+        for (answer, expected) in answers.iter().zip(["[1,2,3]", "", ""]) {
+            for head_only in [false, true] {
+                let at_once = text(answer(), head_only, Connection::Closed);
+                let expected = if head_only { "" } else { expected };
+                assert_eq!(body(&at_once), expected);
+                for most in (1..at_once.len() + 2).filter(|most| most % 7 < 3) {
+                    let mut narrow = Narrow {
+                        taken: Vec::new(),
+                        most,
+                        calls: 0,
+                    };
+                    answer()
+                        .write_to(&mut narrow, head_only, Connection::Closed)
+                        .unwrap();
+                    let taken = String::from_utf8(narrow.taken).unwrap();
+                    // All but the second in which it was written.
+                    let lasting = |text: &str| {
+                        let lines = text
+                            .split("\r\n")
+                            .filter(|line| !line.starts_with("Date: "));
+                        lines.map(str::to_owned).collect::<Vec<_>>()
+                    };
+                    assert_eq!(lasting(&taken), lasting(&at_once), "{most}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn large_bodies_arrive_whole() {
         let body: Vec<u8> = (0..100_000u32).map(|at| b'a' + (at % 26) as u8).collect();
