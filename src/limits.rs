@@ -45,9 +45,14 @@ pub const PAGE_MESSAGES_MAX: u32 = 200;
 pub const READINGS_OF_USER: usize = 8;
 /// A message in a page is no longer than the body or frame that brought it, and the little that is added.
 pub const PAGE_MESSAGE_BYTES: usize = 65 * 1024;
-/// Pages over HTTP that are read or wait to be sent, all users' together; beyond it one waits for room. Ten of the longest,
-/// or thousands of the usual ones.
-pub const WAITING_PAGES_BYTES: usize = 128 * 1024 * 1024;
+/// And the bytes of these: one of the longest pages, or five of the default size while they are read and may be as long.
+pub const READING_BYTES_OF_USER: usize = 16 * 1024 * 1024;
+/// Pages that are read at this moment, all users' together, and as much for searches; beyond it one waits. Two of the
+/// longest, ten of the default size: more would keep no core busier.
+pub const READING_BYTES: usize = 32 * 1024 * 1024;
+/// Pages and lists over HTTP that wait to be sent, all users' together; beyond it whoever holds most loses the oldest.
+/// Five of the longest, thousands of the usual ones.
+pub const UNSENT_BYTES: usize = 64 * 1024 * 1024;
 /// Messages in a page where the caller names no number.
 pub const PAGE_MESSAGES_DEFAULT: u32 = 50;
 /// A search stops here and says how far back it got.

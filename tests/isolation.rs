@@ -219,3 +219,32 @@ fn a_page_larger_than_the_backlog_arrives() {
         anns.barrier();
     }
 }
+
+/// Five of the longest pages may wait. With the sixth the oldest of whoever holds most is given up, and nobody waits.
+#[test]
+fn accounts_that_read_no_pages_take_from_each_other() {
+    const GREEDY: usize = 6;
+    let server = Server::start();
+    let ann = register(&server, "ann");
+    let room = room_of(&server, &ann, &[]);
+    let content = "\u{1}".repeat(10_800);
+    for _ in 0..199 {
+        ann.say(&server, &room, &content);
+    }
+    let path = format!("/chat/history/{room}?limit=200");
+    let mut greedy = Vec::new();
+    for _ in 0..GREEDY {
+        let person = register(&server, "greedy");
+        let stream = stream_from(server.address, [127, 0, 0, 1].into(), Some(4 * 1024));
+        let mut connection = Connection::over(stream);
+        connection.send(&person.get(&server, &path).bytes());
+        assert_eq!(connection.bytes(12), b"HTTP/1.1 200", "it is being sent");
+        greedy.push(connection);
+    }
+    let page = ann.history(&server, &room, "limit=200");
+    assert_eq!(page["messages"].as_array().map(Vec::len), Some(200));
+    // Each of the characters has six bytes in JSON.
+    let all = 199 * 6 * content.len();
+    let came = greedy[0].bytes(all).len();
+    assert!(came < all, "{came} bytes");
+}

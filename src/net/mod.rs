@@ -131,7 +131,7 @@ fn serve(accepted: Accepted, context: &Arc<Context>) {
         peer,
         place,
     } = accepted;
-    let upgrade = http::serve(&stream, peer, &routes::Routes::new(context));
+    let upgrade = http::serve(&stream, peer, &routes::Routes::new(context, &stream));
     if let Some((leftover, token)) = upgrade {
         let upgraded = Upgraded {
             stream,

@@ -1,25 +1,36 @@
-//! How much of the history one user reads at once: searches hold whole segments, long answers wait for slow receivers,
-//! and looking for an `id` may walk through a segment, so that somebody who asks for hundreds of them would fill the
-//! memory and keep every core busy.
+//! How much of the history is read and waits to be sent: searches hold whole segments, long answers wait for slow
+//! receivers, and looking for an `id` may walk through a segment, so that somebody who asks for hundreds of them would
+//! fill the memory and keep every core busy.
 //!
-//! Owns counts and queues. Who has that many under way waits for one of their own, first come, first served. Many users
-//! together are bounded by bytes, see [`space`]: who finds no room in time is refused. Locks its tables for the length of
-//! an addition.
+//! A user has so many bytes under way, of which each reading counts as an eighth at least; who has that much waits for
+//! their own. Pages that are being read have room together, as searches have, which take longer; nothing but reading
+//! holds it. For what is read and unsent see [`unsent`]: nobody waits for other people's receivers.
 
 mod space;
+mod unsent;
 
 use super::lock;
-use crate::limits::{PAGE_MESSAGE_BYTES, READINGS_OF_USER, RESPONSE_DEADLINE, WAITING_PAGES_BYTES};
+use crate::limits::{
+    PAGE_MESSAGE_BYTES, READING_BYTES, READING_BYTES_OF_USER, READINGS_OF_USER, RESPONSE_DEADLINE,
+    UNSENT_BYTES,
+};
 use crate::protocol::{Code, Error, fold};
 use space::Space;
-use std::collections::{HashMap, VecDeque};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::collections::HashMap;
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use unsent::Unsent;
+
+/// What a reading counts as in the room of its user, however short it is.
+const LEAST: usize = READING_BYTES_OF_USER / READINGS_OF_USER;
 
 pub struct Readings {
-    users: Mutex<HashMap<String, OfUser>>,
-    space: Space,
+    /// Of those users who have any.
+    own: Mutex<HashMap<String, Arc<Space>>>,
+    pages: Space,
+    searches: Space,
+    unsent: Unsent,
     /// How long one waits for room.
     patience: Duration,
 }
@@ -27,104 +38,170 @@ pub struct Readings {
 impl Default for Readings {
     fn default() -> Readings {
         Readings {
-            users: Mutex::default(),
-            space: Space::new(WAITING_PAGES_BYTES),
+            own: Mutex::default(),
+            pages: Space::new(READING_BYTES),
+            searches: Space::new(READING_BYTES),
+            unsent: Unsent::new(UNSENT_BYTES),
             patience: RESPONSE_DEADLINE,
         }
     }
 }
 
-#[derive(Default)]
-struct OfUser {
-    taken: usize,
-    waiting: VecDeque<SyncSender<()>>,
+/// What is read: it says whose room that takes.
+#[derive(Clone, Copy)]
+enum What {
+    Page,
+    Search,
 }
 
 /// One reading that is under way, until it is dropped.
 pub struct Reading {
     all: Arc<Readings>,
     user: String,
-    /// What it takes of the room for all.
-    bytes: usize,
+    own: Arc<Space>,
+    /// What it counts as in its user's room.
+    counted: usize,
+    /// What it takes of the room for reading.
+    room: Option<(What, usize)>,
 }
 
-/// What was read. It counts until it is sent.
-pub struct Read {
+/// What waits for its receiver. It counts until it is sent.
+pub struct Waiting {
     bytes: Vec<u8>,
+    number: u64,
+    all: Arc<Readings>,
     #[expect(dead_code, reason = "held for its Drop")]
-    reading: Reading,
+    reading: Option<Reading>,
 }
 
 impl Readings {
     /// Waits while the user has [`READINGS_OF_USER`] under way.
     pub fn begin(self: &Arc<Readings>, user: &str) -> Reading {
-        let user = fold(user);
-        let mut users = lock(&self.users);
-        let mine = users.entry(user.clone()).or_default();
-        if mine.taken < READINGS_OF_USER {
-            mine.taken += 1;
-        } else {
-            let (turn, given) = sync_channel(1);
-            mine.waiting.push_back(turn);
-            drop(users);
-            // The sender is dropped only after it has sent.
-            let _ = given.recv();
+        let mut reading = self.none_yet(user);
+        // For as long as it takes: what is not sent anywhere is read soon.
+        if reading.own.take(LEAST, Duration::MAX) {
+            reading.counted = LEAST;
         }
+        reading
+    }
+
+    /// The same for a page of at most so many messages. Waits until there is room for one of the longest, so long as an
+    /// answer may take to be sent.
+    pub fn begin_page(self: &Arc<Readings>, user: &str, messages: u32) -> Result<Reading, Error> {
+        self.begin_long(user, What::Page, messages)
+    }
+
+    pub fn begin_search(self: &Arc<Readings>, user: &str, found: u32) -> Result<Reading, Error> {
+        self.begin_long(user, What::Search, found)
+    }
+
+    fn begin_long(
+        self: &Arc<Readings>,
+        user: &str,
+        what: What,
+        messages: u32,
+    ) -> Result<Reading, Error> {
+        let begin = Instant::now();
+        let bytes = messages as usize * PAGE_MESSAGE_BYTES;
+        let counted = bytes.max(LEAST);
+        let mut reading = self.none_yet(user);
+        if !reading.own.take(counted, self.patience) {
+            let why = "Too many of your answers are waiting for you. Read them, and ask again.";
+            return Err(Error::new(Code::Overloaded, why));
+        }
+        reading.counted = counted;
+        let left = self.patience.saturating_sub(begin.elapsed());
+        if !self.space(what).take(bytes, left) {
+            let why = "Too many people are reading long pages. Ask again in a moment.";
+            return Err(Error::new(Code::Overloaded, why));
+        }
+        reading.room = Some((what, bytes));
+        Ok(reading)
+    }
+
+    fn none_yet(self: &Arc<Readings>, user: &str) -> Reading {
+        let user = fold(user);
+        let fresh = || Arc::new(Space::new(READING_BYTES_OF_USER));
+        let own = lock(&self.own)
+            .entry(user.clone())
+            .or_insert_with(fresh)
+            .clone();
         Reading {
             all: self.clone(),
             user,
-            bytes: 0,
+            own,
+            counted: 0,
+            room: None,
         }
     }
 
-    /// The same for a page of at most so many messages. Waits also while pages of all users together leave no room for
-    /// one of the longest; an answer takes 30 seconds to be sent at most, and so long that is waited for.
-    pub fn begin_page(self: &Arc<Readings>, user: &str, messages: u32) -> Result<Reading, Error> {
-        let mut reading = self.begin(user);
-        let bytes = messages as usize * PAGE_MESSAGE_BYTES;
-        if !self.space.take(bytes, self.patience) {
-            let message = "Too many long answers are waiting to be read. Ask again in a moment.";
-            return Err(Error::new(Code::Overloaded, message));
+    fn space(&self, what: What) -> &Space {
+        match what {
+            What::Page => &self.pages,
+            What::Search => &self.searches,
         }
-        reading.bytes = bytes;
-        Ok(reading)
+    }
+
+    /// What is to be sent to this user on this connection.
+    pub fn waiting(
+        self: &Arc<Readings>,
+        user: &str,
+        bytes: Vec<u8>,
+        stream: &Arc<TcpStream>,
+    ) -> Waiting {
+        Waiting {
+            number: self.unsent.add(&fold(user), bytes.len(), stream),
+            bytes,
+            all: self.clone(),
+            reading: None,
+        }
     }
 }
 
 impl Reading {
-    /// From here on it takes no more room than what was read.
-    pub fn of(mut self, mut bytes: Vec<u8>) -> Read {
+    /// What was read, to be sent on this connection. From here on it takes no more room than it has bytes.
+    pub fn of(mut self, mut bytes: Vec<u8>, stream: &Arc<TcpStream>) -> Waiting {
         bytes.shrink_to_fit();
-        self.all.space.change(self.bytes, bytes.len());
-        self.bytes = bytes.len();
-        Read {
+        let number = self.all.unsent.add(&self.user, bytes.len(), stream);
+        self.end_reading();
+        let now = bytes.len().max(LEAST);
+        self.own.change(self.counted, now);
+        self.counted = now;
+        Waiting {
             bytes,
-            reading: self,
+            number,
+            all: self.all.clone(),
+            reading: Some(self),
+        }
+    }
+
+    fn end_reading(&mut self) {
+        if let Some((what, bytes)) = self.room.take() {
+            self.all.space(what).change(bytes, 0);
         }
     }
 }
 
-impl AsRef<[u8]> for Read {
+impl AsRef<[u8]> for Waiting {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.all.unsent.remove(self.number);
+    }
+}
+
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.all.space.change(self.bytes, 0);
-        let mut users = lock(&self.all.users);
-        let Some(mine) = users.get_mut(&self.user) else {
-            return;
-        };
-        if let Some(next) = mine.waiting.pop_front() {
-            // It waits until this comes.
-            let _ = next.send(());
-            return;
-        }
-        mine.taken -= 1;
-        if mine.taken == 0 {
-            users.remove(&self.user);
+        self.end_reading();
+        self.own.change(self.counted, 0);
+        let mut all = lock(&self.all.own);
+        // The table's and this one: copies are made under the same lock.
+        if Arc::strong_count(&self.own) == 2 {
+            all.remove(&self.user);
         }
     }
 }
@@ -132,18 +209,41 @@ impl Drop for Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    /// A connection's two ends: the server's, and the receiver's.
+    fn connection() -> (Arc<TcpStream>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let receiver = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (Arc::new(listener.accept().unwrap().0), receiver)
+    }
+
+    /// Nobody waits.
+    fn impatient() -> Arc<Readings> {
+        Arc::new(Readings {
+            patience: Duration::ZERO,
+            ..Readings::default()
+        })
+    }
+
+    fn is_refused<T>(answer: Result<T, Error>) -> bool {
+        answer.is_err_and(|error| error.code == Code::Overloaded)
+    }
+
+    const LONGEST: u32 = crate::limits::PAGE_MESSAGES_MAX;
 
     #[test]
     fn one_more_waits_for_one_of_the_same_user() {
         let readings = Arc::new(Readings::default());
-        let mut mine: Vec<Read> = (0..READINGS_OF_USER)
-            .map(|_| readings.begin("Eva").of(Vec::new()))
+        let mut mine: Vec<Reading> = (0..READINGS_OF_USER)
+            .map(|_| readings.begin("Eva"))
             .collect();
         let another = {
             let readings = readings.clone();
             std::thread::spawn(move || drop(readings.begin("eva")))
         };
-        while lock(&readings.users)["eva"].waiting.is_empty() {
+        while mine[0].own.waiting() == 0 {
             std::thread::yield_now();
         }
         drop(readings.begin("mira"));
@@ -151,26 +251,67 @@ mod tests {
         mine.pop();
         another.join().unwrap();
         drop(mine);
-        assert!(lock(&readings.users).is_empty());
+        assert!(lock(&readings.own).is_empty());
     }
 
     #[test]
-    fn pages_of_all_users_together_are_bounded() {
-        let readings = Arc::new(Readings {
-            space: Space::new(2 * PAGE_MESSAGE_BYTES),
-            patience: Duration::ZERO,
-            ..Readings::default()
-        });
-        let page = |user: &str| readings.begin_page(user, 1);
-        let (eva, mira) = (page("Eva").unwrap(), page("mira").unwrap());
-        let refused = page("Tom").err().map(|error| error.code);
-        assert_eq!(refused, Some(Code::Overloaded));
-        let read = eva.of(vec![0; 100]);
-        assert!(page("Tom").is_err(), "what was read is in the way");
+    fn a_user_has_so_many_bytes_under_way() {
+        let readings = impatient();
+        let (stream, _receiver) = connection();
+        let long = readings.begin_page("Eva", LONGEST).unwrap();
+        assert!(is_refused(readings.begin_page("eva", LONGEST)));
+        drop(readings.begin_page("mira", LONGEST).unwrap());
+        // One that turned out short leaves room for all the others.
+        let mut read = vec![long.of(vec![0; 100], &stream)];
+        for _ in 1..READINGS_OF_USER {
+            let page = readings.begin_page("eva", 1).unwrap();
+            read.push(page.of(vec![0; 100], &stream));
+        }
+        assert!(is_refused(readings.begin_page("eva", 1)));
+        read.pop();
+        drop(readings.begin_page("eva", 1).unwrap());
         drop(read);
-        drop(page("Tom").unwrap());
-        drop(mira);
-        assert!(lock(&readings.users).is_empty());
-        drop(readings.begin_page("Tom", 2).unwrap());
+        assert!(lock(&readings.own).is_empty());
+    }
+
+    #[test]
+    fn what_all_read_at_once_is_bounded() {
+        let readings = impatient();
+        let longest = LONGEST as usize * PAGE_MESSAGE_BYTES;
+        let begin = |number: usize| readings.begin_page(&format!("user-{number}"), LONGEST);
+        let fit = READING_BYTES / longest;
+        let reading: Vec<Reading> = (0..fit).map(|number| begin(number).unwrap()).collect();
+        assert!(is_refused(begin(fit)));
+        drop(readings.begin_search("tom", LONGEST).unwrap());
+        drop(reading);
+        drop(begin(fit).unwrap());
+        assert!(lock(&readings.own).is_empty(), "who was refused has none");
+    }
+
+    #[test]
+    fn who_reads_nothing_keeps_nobody_waiting() {
+        let readings = impatient();
+        let mut connections = Vec::new();
+        let mut page = |user: &str| {
+            let (stream, receiver) = connection();
+            connections.push(receiver);
+            let reading = readings.begin_page(user, LONGEST).unwrap();
+            reading.of(vec![0; LONGEST as usize * PAGE_MESSAGE_BYTES], &stream)
+        };
+        // As many as have room with the longest pages, and two more.
+        let fit = UNSENT_BYTES / (LONGEST as usize * PAGE_MESSAGE_BYTES);
+        let greedy = (0..fit + 2).map(|number| page(&format!("greedy-{number}")));
+        let greedy: Vec<Waiting> = greedy.collect();
+        let third = page("tom");
+        assert_eq!(
+            connections[0].read(&mut [0]).unwrap(),
+            0,
+            "the oldest ended"
+        );
+        let last = connections.last().unwrap();
+        last.set_nonblocking(true).unwrap();
+        assert!((&*last).read(&mut [0]).is_err(), "tom's is open");
+        drop((greedy, third));
+        assert!(lock(&readings.own).is_empty());
     }
 }

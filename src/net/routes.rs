@@ -17,6 +17,8 @@ use super::{Context, assets, cors, unix_seconds};
 use crate::auth::token::{Claims, Signer, TokenError};
 use crate::protocol::{self, Code, Error};
 use std::cell::RefCell;
+use std::net::TcpStream;
+use std::sync::Arc;
 use tiny_http::Method;
 
 /// First segments below which everything is the server's, and nothing the client's.
@@ -25,6 +27,8 @@ const OURS: [&str; 2] = ["auth", "chat"];
 /// What a handler is given.
 struct Call<'a> {
     context: &'a Context,
+    /// On which the answer is sent.
+    stream: &'a Arc<TcpStream>,
     token: &'a LastToken,
     request: &'a Request,
     target: &'a Target<'a>,
@@ -171,6 +175,7 @@ fn find(method: &Method, segments: &[String]) -> Found {
 /// Answers the requests of one connection with what the context holds.
 pub(super) struct Routes<'a> {
     context: &'a Context,
+    stream: &'a Arc<TcpStream>,
     token: LastToken,
 }
 
@@ -218,9 +223,10 @@ impl Service for Routes<'_> {
 }
 
 impl<'a> Routes<'a> {
-    pub(super) fn new(context: &'a Context) -> Routes<'a> {
+    pub(super) fn new(context: &'a Context, stream: &'a Arc<TcpStream>) -> Routes<'a> {
         Routes {
             context,
+            stream,
             token: LastToken::default(),
         }
     }
@@ -265,6 +271,7 @@ impl<'a> Routes<'a> {
         }
         let call = Call {
             context: self.context,
+            stream: self.stream,
             token: &self.token,
             request,
             target,
@@ -363,6 +370,12 @@ impl Call<'_> {
             Err(revoked) if revoked.code == Code::Unauthorized => revoked,
             _ => error,
         })
+    }
+
+    /// A list that was made for this caller, and may be long.
+    fn list(&self, claims: &Claims, json: Vec<u8>) -> Answer {
+        let readings = &self.context.readings;
+        Answer::json(200, readings.waiting(&claims.sub, json, self.stream))
     }
 
     fn body<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {

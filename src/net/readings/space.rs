@@ -1,25 +1,22 @@
-//! Room for the pages of all users together: taken before a page is read, as much as it may be; given back down to what it
-//! is when it has been read, and whole when it is sent.
+//! Room for so many bytes: taken by those who need it, in the order in which they came.
 //!
-//! First come, first served, so that a long page is not passed by short ones for ever. Locks two numbers and a queue.
+//! First come, first served, so that a long page is not passed by short ones for ever. Locks a number and a queue; wakes
+//! nobody but whose turn it may be.
 
 use crate::net::lock;
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 pub struct Space {
     most: usize,
     state: Mutex<State>,
-    changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     taken: usize,
-    /// Who waits, by number.
-    queue: VecDeque<u64>,
-    last: u64,
+    queue: VecDeque<Arc<Condvar>>,
 }
 
 impl Space {
@@ -27,29 +24,31 @@ impl Space {
         Space {
             most,
             state: Mutex::default(),
-            changed: Condvar::new(),
         }
     }
 
     /// Takes so much, once those who came before have theirs and there is room. False where that takes too long.
     pub fn take(&self, bytes: usize, patience: Duration) -> bool {
         let mut state = lock(&self.state);
-        state.last += 1;
-        let number = state.last;
-        state.queue.push_back(number);
+        let fits = |state: &State| state.taken + bytes <= self.most;
+        if state.queue.is_empty() && fits(&state) {
+            state.taken += bytes;
+            return true;
+        }
+        let turn = Arc::new(Condvar::new());
+        state.queue.push_back(turn.clone());
         let has_turn = |state: &State| {
-            state.queue.front() == Some(&number) && state.taken + bytes <= self.most
+            let first = state.queue.front();
+            first.is_some_and(|first| Arc::ptr_eq(first, &turn)) && fits(state)
         };
-        let waited = self
-            .changed
-            .wait_timeout_while(state, patience, |state| !has_turn(state));
+        let waited = turn.wait_timeout_while(state, patience, |state| !has_turn(state));
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let taken = has_turn(&state);
-        state.queue.retain(|&waiting| waiting != number);
+        state.queue.retain(|waiting| !Arc::ptr_eq(waiting, &turn));
         if taken {
             state.taken += bytes;
         }
-        self.tell(&state);
+        state.tell();
         taken
     }
 
@@ -58,13 +57,21 @@ impl Space {
         if before != now {
             let mut state = lock(&self.state);
             state.taken = state.taken - before + now;
-            self.tell(&state);
+            state.tell();
         }
     }
 
-    fn tell(&self, state: &State) {
-        if !state.queue.is_empty() {
-            self.changed.notify_all();
+    /// How many wait.
+    #[cfg(test)]
+    pub fn waiting(&self) -> usize {
+        lock(&self.state).queue.len()
+    }
+}
+
+impl State {
+    fn tell(&self) {
+        if let Some(first) = self.queue.front() {
+            first.notify_one();
         }
     }
 }
@@ -72,13 +79,12 @@ impl Space {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::thread;
 
     const LONG: Duration = Duration::from_secs(600);
 
     fn waiting(space: &Space, count: usize) {
-        while lock(&space.state).queue.len() != count {
+        while space.waiting() != count {
             thread::yield_now();
         }
     }
@@ -112,5 +118,19 @@ mod tests {
         assert!(space.take(60, Duration::ZERO));
         assert!(!space.take(50, Duration::ZERO));
         assert!(space.take(40, Duration::ZERO));
+    }
+
+    #[test]
+    fn several_are_let_in_at_once_where_there_is_room() {
+        let space = Arc::new(Space::new(100));
+        assert!(space.take(100, Duration::ZERO));
+        let later = |bytes| {
+            let space = space.clone();
+            thread::spawn(move || space.take(bytes, LONG))
+        };
+        let both = [later(50), later(50)];
+        waiting(&space, 2);
+        space.change(100, 0);
+        assert!(both.into_iter().all(|one| one.join().unwrap()));
     }
 }

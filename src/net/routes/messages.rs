@@ -38,7 +38,7 @@ pub(super) fn history(call: &Call<'_>, claims: &Claims) -> Answered {
     let reading = call.context.readings.begin_page(&claims.sub, range.limit)?;
     let room = hub.readable(claims, name)?;
     let page = edits::page(&call.context.reader, &room, &range)?;
-    Ok(Answer::json(200, reading.of(page.to_json())))
+    Ok(Answer::json(200, reading.of(page.to_json(), call.stream)))
 }
 
 /// The page that the query asks for.
@@ -60,12 +60,12 @@ pub(super) fn search(call: &Call<'_>, claims: &Claims) -> Answered {
     let limit = call.limit()?;
     let hub = &call.context.hub;
     hub.searchable(claims, room.as_deref())?;
-    let reading = call.context.readings.begin_page(&claims.sub, limit)?;
+    let reading = (call.context.readings).begin_search(&claims.sub, limit)?;
     // As for a page.
     let rooms = hub.searchable(claims, room.as_deref())?;
     let deadline = Instant::now() + SEARCH_DEADLINE;
     let found = crate::search::search(&call.context.reader, &rooms, &query, limit, deadline)?;
-    Ok(Answer::json(200, reading.of(found)))
+    Ok(Answer::json(200, reading.of(found, call.stream)))
 }
 
 fn check_query(query: &str) -> Result<(), Error> {

@@ -60,9 +60,13 @@ fn check_reporter(name: &str) -> Result<(), Error> {
 
 pub(super) fn reports(call: &Call<'_>, claims: &Claims) -> Answered {
     let range = page_range(call)?;
-    let log = call.context.hub.may_read_reports(claims)?;
+    let hub = &call.context.hub;
+    hub.may_read_reports(claims)?;
+    let reading = call.context.readings.begin_page(&claims.sub, range.limit)?;
+    // Whoever waited may have been signed out meanwhile.
+    let log = hub.may_read_reports(claims)?;
     let page = call.context.reader.page(log, &range)?;
-    Ok(Answer::json(200, page.to_json()))
+    Ok(Answer::json(200, reading.of(page.to_json(), call.stream)))
 }
 
 pub(super) fn health(call: &Call<'_>) -> Answered {

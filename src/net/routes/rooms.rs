@@ -9,15 +9,15 @@ use crate::net::response::Answer;
 use crate::protocol::{Code, CreateRequest, Error, RoomKind, check_room_name, check_user_name};
 
 pub(super) fn list(call: &Call<'_>, claims: &Claims) -> Answered {
-    Ok(Answer::json(200, call.context.hub.rooms_of(claims)?))
+    Ok(call.list(claims, call.context.hub.rooms_of(claims)?))
 }
 
 pub(super) fn public(call: &Call<'_>, claims: &Claims) -> Answered {
-    Ok(Answer::json(200, call.context.hub.public_rooms(claims)?))
+    Ok(call.list(claims, call.context.hub.public_rooms(claims)?))
 }
 
 pub(super) fn online(call: &Call<'_>, claims: &Claims) -> Answered {
-    Ok(Answer::json(200, call.context.hub.online(claims)?))
+    Ok(call.list(claims, call.context.hub.online(claims)?))
 }
 
 pub(super) fn users(call: &Call<'_>, claims: &Claims) -> Answered {
@@ -39,7 +39,7 @@ pub(super) fn users(call: &Call<'_>, claims: &Claims) -> Answered {
 
 pub(super) fn members(call: &Call<'_>, claims: &Claims) -> Answered {
     let room = room_parameter(call)?;
-    Ok(Answer::json(200, call.context.hub.members(claims, room)?))
+    Ok(call.list(claims, call.context.hub.members(claims, room)?))
 }
 
 pub(super) fn create(call: &Call<'_>, claims: &Claims) -> Answered {
