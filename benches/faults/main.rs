@@ -11,6 +11,7 @@ mod crowds;
 mod dice;
 #[path = "../load/mod.rs"]
 mod load;
+mod pages;
 mod pair;
 mod plot;
 mod receivers;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 
 type Scenario = fn() -> Report;
 
-const SCENARIOS: [(&str, Scenario); 15] = [
+const SCENARIOS: [(&str, Scenario); 16] = [
     ("idle", crowds::idle),
     ("at-once", crowds::at_once),
     ("past-the-system", crowds::past_the_system),
@@ -36,6 +37,7 @@ const SCENARIOS: [(&str, Scenario); 15] = [
     ("thousand-sipping", receivers::thousand_sipping),
     ("catching-up", receivers::catching_up),
     ("answers", receivers::answers),
+    ("pages", pages::pages),
     ("heads", requests::slow_heads),
     ("bodies", requests::slow_bodies),
     ("silent", requests::silent),
