@@ -11,8 +11,11 @@ pub fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let value = logged(&text);
     assert!(value.len() <= VALUE_BYTES + 64);
+    // A token counts as one whatever stands between its letters.
+    let of_token = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let letters: String = text.chars().filter(of_token).collect();
     if let Some(text_again) = read(&value)
-        && !text.contains("eyJ")
+        && !letters.contains("eyJ")
     {
         assert_eq!(text_again, text);
     }
