@@ -9,12 +9,23 @@ use std::thread::ThreadId;
 /// What an operation does that reports an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing; as a disk that is full from the first byte on.
+    /// Nothing; as a disk that is full from the first byte on (`ENOSPC`).
     Nothing,
-    /// Half of it.
+    /// Half of it; as a disk that fills up meanwhile (a short write, then `ENOSPC`).
     Half,
-    /// All of it.
+    /// All of it; as a disk that fails behind it (`EIO`).
     Done,
+}
+
+impl Fault {
+    fn error(self) -> io::Error {
+        match self {
+            Fault::Nothing | Fault::Half => {
+                io::Error::new(io::ErrorKind::StorageFull, "no space left on the double")
+            }
+            Fault::Done => io::Error::other("input/output error on the double"),
+        }
+    }
 }
 
 pub const FAULTS: [Fault; 3] = [Fault::Nothing, Fault::Half, Fault::Done];
@@ -122,10 +133,6 @@ struct Handle {
 
 pub fn parent(name: &str) -> &str {
     name.rsplit_once('/').map_or("", |(parent, _)| parent)
-}
-
-fn full() -> io::Error {
-    io::Error::new(io::ErrorKind::StorageFull, "no space left on the double")
 }
 
 impl MemoryDisk {
@@ -407,12 +414,12 @@ impl Disk for MemoryDisk {
                 trace.extend(made.into_iter().rev().map(step));
             }
         }
-        fault.map_or(Ok(()), |_| Err(full()))
+        fault.map_or(Ok(()), |fault| Err(fault.error()))
     }
 
     fn append(&self, name: &str) -> io::Result<Box<dyn AppendFile>> {
-        if self.fault().is_some() {
-            return Err(full());
+        if let Some(fault) = self.fault() {
+            return Err(fault.error());
         }
         let file = MemoryDisk::file(&self.lock(), name)?;
         Ok(Box::new(Handle {
@@ -432,7 +439,7 @@ impl Disk for MemoryDisk {
             Some(Fault::Half) => self.insert(&format!("{name}.tmp"), &content[..content.len() / 2]),
             Some(Fault::Nothing) => {}
         }
-        fault.map_or(Ok(()), |_| Err(full()))
+        fault.map_or(Ok(()), |fault| Err(fault.error()))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -443,7 +450,7 @@ impl Disk for MemoryDisk {
         self.note(Step::Remove {
             name: name.to_owned(),
         });
-        fault.map_or(Ok(()), |_| Err(full()))
+        fault.map_or(Ok(()), |fault| Err(fault.error()))
     }
 
     fn sync_directory(&self, directory: &str) -> io::Result<()> {
@@ -475,7 +482,7 @@ impl Disk for MemoryDisk {
                 .filter(|name| parent(name) == directory);
             inner.durable_directories.extend(here.cloned());
         }
-        fault.map_or(Ok(()), |_| Err(full()))
+        fault.map_or(Ok(()), |fault| Err(fault.error()))
     }
 }
 
@@ -496,7 +503,7 @@ impl AppendFile for Handle {
         drop(file);
         let bytes = written.to_vec();
         self.disk.note(Step::Write { id, bytes });
-        fault.map_or(Ok(()), |_| Err(full()))
+        fault.map_or(Ok(()), |fault| Err(fault.error()))
     }
 
     fn sync(&mut self) -> io::Result<()> {
