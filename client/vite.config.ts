@@ -13,9 +13,6 @@ export default defineConfig({
     // Data URLs in style sheets would need a wider Content-Security-Policy, and the pre-load helper injects nothing we need.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // Most of the script runs at the start. Chromium compiles all of it while it arrives, beside the main thread, instead of
-    // function by function when each is called first; other browsers take this for a comment. It has to be the first line.
-    rolldownOptions: { output: { postBanner: '//# allFunctionsCalledOnLoad' } },
     reportCompressedSize: false,
   },
   server: {

@@ -20,10 +20,8 @@ interface Anchor {
   offset: number;
 }
 
-/** How much is kept in the page above and below the viewport ... */
+/** How much is kept in the page above and below the viewport. */
 const AHEAD = 900;
-/** ... of which a list that comes up has so much, since estimates may fall short, and as much more with each frame. */
-const AHEAD_STEP = 150;
 /** At the end is who has at most this much below the viewport. */
 const NEAR_END = 32;
 
@@ -33,9 +31,6 @@ export class Scroller<Row extends ScrollRow> {
   /** Whether the end is in view. */
   atEnd = $state(true);
 
-  /** Whether all that is to be in the page is there; `grow` brings it. */
-  grown = $state(false);
-
   /** False where the list does not reach what is newest: then its end is a place like any other. */
   follow = true;
 
@@ -44,7 +39,6 @@ export class Scroller<Row extends ScrollRow> {
   #list: HTMLElement | undefined;
   #anchors: Anchor[] = [];
   #lastTop = -1;
-  #ahead = AHEAD_STEP;
   #onScroll: () => void = () => undefined;
 
   constructor(estimate: (row: Row) => number) {
@@ -71,13 +65,6 @@ export class Scroller<Row extends ScrollRow> {
   /** Takes the rows as they are now; `settle` has to follow when they are in the page. */
   setRows(rows: readonly Row[]): void {
     this.#layout.setRows(rows);
-    this.#window();
-  }
-
-  /** Takes more of what is beyond the viewport into the page: what is in view was to be seen first. */
-  grow(): void {
-    this.#ahead = Math.min(AHEAD, this.#ahead + AHEAD_STEP);
-    this.grown = this.#ahead === AHEAD;
     this.#window();
   }
 
@@ -183,9 +170,6 @@ export class Scroller<Row extends ScrollRow> {
     // What we set ourselves comes back as an event, too; it is no wish of the reader.
     if (Math.abs(view.scrollTop - this.#lastTop) > 1) {
       this.#lastTop = view.scrollTop;
-      // Whoever scrolls wants to see it now.
-      this.#ahead = AHEAD;
-      this.grown = true;
       this.atEnd = this.below <= NEAR_END;
       this.#hold();
       this.#window();
@@ -240,7 +224,7 @@ export class Scroller<Row extends ScrollRow> {
   #window(): void {
     const view = this.#viewport;
     const top = this.#expectedTop();
-    const next = this.#layout.range(top - this.#ahead, top + (view?.clientHeight ?? 0) + this.#ahead);
+    const next = this.#layout.range(top - AHEAD, top + (view?.clientHeight ?? 0) + AHEAD);
     this.#keepFocus(next);
     if (next.from !== this.range.from || next.to !== this.range.to) this.range = next;
   }
