@@ -5,12 +5,14 @@
 //! a leak. Both are settled by the environment alone, and only at a process's start, so the process begins anew.
 
 /// Begins the process anew, with the same arguments, under settings that keep memory flat; a process that has them goes
-/// on, as does one whose environment says otherwise, and one that cannot be begun anew. Call it first of all.
+/// on, as does one whose environment says otherwise, and one that cannot be begun anew. Call it before there are
+/// threads or open files.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn settle() {
     use std::env;
     use std::os::unix::process::CommandExt;
-    // A thread's own small blocks are kept apart anyway, so hardly anybody waits for the one arena.
+    // Threads keep small blocks of their own. What many senders lose by meeting in one arena, a quarter of their acks where
+    // there is nothing else to do, stands in docs/performance.md.
     const ARENAS: (&str, &str) = ("MALLOC_ARENA_MAX", "1");
     // Blocks of this many bytes and more go back to the system when they are freed. It is glibc's first value; setting it
     // keeps it from growing.
@@ -22,6 +24,11 @@ pub fn settle() {
     let Ok(program) = env::current_exe() else {
         return;
     };
+    // Where the dynamic loader was asked to start us, the process's program is the loader.
+    let name = program.file_name().unwrap_or_default();
+    if name.to_string_lossy().contains(".so") {
+        return;
+    }
     let mut arguments = env::args_os();
     let name = arguments.next().unwrap_or_else(|| program.clone().into());
     // It returns only where it failed, and then everything is as it was.

@@ -1,9 +1,8 @@
 //! The fan-out: a few threads that each own a share of the connections and send what is durable.
 //!
 //! [`Delivery`] hears from the journal, brings the read model up to date, answers the threads that wait, and hands every
-//! batch to every shard. A shard
-//! knows which of its connections hear which room; nobody else does. Never blocks on a socket, never does file I/O,
-//! decides nothing.
+//! batch to every shard. A shard knows which of its connections hear which room; nobody else does. Never blocks on a
+//! socket, never does file I/O, decides nothing.
 
 mod shard;
 

@@ -193,3 +193,20 @@ fn beginning_anew_shows_nowhere_but_in_the_environment() {
         assert_eq!(code(&mut child), Some(0));
     }
 }
+
+/// Then the loader is the process's program, and beginning that anew would begin something else.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn the_dynamic_loader_can_start_it() {
+    let directory = TempDir::new().unwrap();
+    let executable = std::fs::read(env!("CARGO_BIN_EXE_melangerie")).unwrap();
+    // The path of the loader stands in the executable (ELF, `PT_INTERP`), with a zero behind it.
+    let path = memchr::memmem::find(&executable, b"/lib").expect("a loader");
+    let length = executable[path..].iter().position(|&b| b == 0).unwrap();
+    let loader = String::from_utf8(executable[path..path + length].to_vec()).unwrap();
+    let mut child = start(directory.path(), &format!("exec {loader} \"$0\" \"$@\""));
+    let line = follow(&mut child).recv_timeout(HANG).expect("a first line");
+    assert!(is_well(line.strip_prefix("listening on http://").unwrap()));
+    signal(&child, "TERM");
+    assert_eq!(code(&mut child), Some(0));
+}

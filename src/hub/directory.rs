@@ -1,6 +1,8 @@
 //! Room names and their logs, for threads that look into segments before they ask the hub. Only the hub writes it.
 //!
-//! Says nothing of who may know a room: what is found by it is judged by the hub.
+//! Says nothing of who may know a room: what is found by it is judged by the hub. The read model has the names too, but it
+//! is locked for every batch that becomes durable, and this is on the path of every message: it is written when a room is
+//! made.
 
 use crate::model::{LogId, RoomId, State};
 use crate::protocol::fold;

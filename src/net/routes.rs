@@ -362,8 +362,8 @@ impl Call<'_> {
         token_of(self.context, self.token, &self.request.head)
     }
 
-    /// A token that verifies may be revoked, which only the hub knows. Handlers ask it when they have checked the rest;
-    /// so where that is wrong it is asked here, and a request without a good token is told that and nothing else.
+    /// A token that verifies may be revoked, which only the state tells. Handlers look at it when they have checked the rest;
+    /// so where that is wrong it is looked at here, and a request without a good token is told that and nothing else.
     fn with_token(&self, run: fn(&Call<'_>, &Claims) -> Answered) -> Answered {
         let claims = self.token()?.ok_or_else(no_token)?;
         run(self, &claims).map_err(|error| match self.context.hub.account(&claims) {
