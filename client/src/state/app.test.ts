@@ -371,11 +371,20 @@ describe('presence', () => {
   it('follows who comes and goes', async () => {
     const { app, platform } = await open();
     platform.socket.receive({ action: 'Presence', data: { online: ['Ben'], offline: [] } });
-    expect([app.people.isOnline('ben'), app.people.onlineCount]).toEqual([true, 2]);
+    expect([app.people.isOnline('ben'), app.people.isOnline('Cyrill')]).toEqual([true, false]);
     platform.socket.receive({ action: 'Typing', data: { room: 'general', user: 'Ben' } });
     platform.socket.receive({ action: 'Presence', data: { online: [], offline: ['Ben'] } });
     expect(app.people.isOnline('Ben')).toBe(false);
     expect(app.people.typingIn('general')).toEqual([]);
+  });
+
+  it('is not known while the link is down', async () => {
+    const { app, platform, server } = await open();
+    platform.socket.receive({ action: 'Presence', data: { online: ['Ben'], offline: [] } });
+    server.cut();
+    expect([app.people.isOnline('Ben'), app.people.isOnline('Cyrill')]).toEqual([undefined, undefined]);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect([app.people.isOnline('Ada'), app.people.isOnline('Cyrill')]).toEqual([true, false]);
   });
 
   it('tells typing at most once in 3 s, and again after a message', async () => {

@@ -33,7 +33,8 @@ export class People {
   readonly #users = new SvelteMap<string, User>();
   /** Everybody with an account, by display name. */
   readonly all: User[] = $derived([...this.#users.values()].sort((a, b) => byText(a.display_name, b.display_name)));
-  #online: ReadonlySet<string> = $state.raw(new Set());
+  /** Null while nobody tells us. */
+  #online: ReadonlySet<string> | null = $state.raw(null);
   #typists: readonly Typist[] = $state.raw([]);
 
   readonly #platform: Platform;
@@ -49,11 +50,6 @@ export class People {
     this.#sendTyping = sendTyping;
   }
 
-  /** How many are online. */
-  get onlineCount(): number {
-    return this.#online.size;
-  }
-
   /** The user of that name, ignoring case. */
   byName(name: string): User | null {
     return this.#users.get(foldName(name)) ?? null;
@@ -64,8 +60,9 @@ export class People {
     return this.byName(name)?.display_name ?? name;
   }
 
-  isOnline(name: string): boolean {
-    return this.#online.has(foldName(name));
+  /** Undefined where that is not known, since the link is down. */
+  isOnline(name: string): boolean | undefined {
+    return this.#online?.has(foldName(name));
   }
 
   /** Names of the others who type in the room now. */
@@ -105,7 +102,7 @@ export class People {
 
   /** Some came, some went. */
   presence({ online, offline }: PresenceData): void {
-    const next = new Set(this.#online);
+    const next = new Set(this.#online ?? []);
     for (const name of offline) next.delete(foldName(name));
     for (const name of online) next.add(foldName(name));
     this.#online = next;
@@ -127,15 +124,16 @@ export class People {
     );
   }
 
-  /** The link is lost: nobody is known to type. */
+  /** The link is lost: nobody is known to type, nor to be there. */
   disconnected(): void {
+    this.#online = null;
     this.#typists = [];
   }
 
   /** Nobody is signed in any more: a stranger at this browser has no business with the list. */
   clear(): void {
     this.#users.clear();
-    this.#online = new Set();
+    this.#online = null;
     this.#typists = [];
     this.#etag = null;
     this.#platform.storage.removeItem(KEYS.people);
