@@ -53,6 +53,10 @@ pub const READING_BYTES: usize = 32 * 1024 * 1024;
 /// Pages and lists over HTTP that wait to be sent, all users' together; beyond it whoever holds most loses the oldest.
 /// Five of the longest, thousands of the usual ones.
 pub const UNSENT_BYTES: usize = 64 * 1024 * 1024;
+/// Pages that were answered and are kept for who asks next: 270 of the usual ones.
+pub const KEPT_PAGES_BYTES: usize = 4 * 1024 * 1024;
+/// Longer ones are read each time.
+pub const KEPT_PAGE_BYTES: usize = 64 * 1024;
 /// Messages in a page where the caller names no number.
 pub const PAGE_MESSAGES_DEFAULT: u32 = 50;
 /// A search stops here and says how far back it got.

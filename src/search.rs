@@ -8,7 +8,7 @@ mod needle;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{LogId, Readable, Replaced};
+use crate::model::{LogId, Readable};
 use crate::protocol::{Error, Millis, SERVER_NAME, Seq};
 use crate::store::{Chunk, ChunkLines, Reader, join_lines};
 use memchr::memmem::{self, Finder};
@@ -50,10 +50,7 @@ pub fn search(
         next: AtomicUsize::new(0),
         unsearched: AtomicUsize::new(chunks.len()),
         hits: Mutex::default(),
-        replaced: rooms
-            .iter()
-            .map(|room| (room.log, &*room.replaced))
-            .collect(),
+        rooms: rooms.iter().map(|room| (room.log, room)).collect(),
         chunks,
     };
     search.run()?;
@@ -72,7 +69,7 @@ struct Search<'a> {
     next: AtomicUsize,
     /// The first chunk that the deadline left out.
     unsearched: AtomicUsize,
-    replaced: HashMap<LogId, &'a Replaced>,
+    rooms: HashMap<LogId, &'a Readable>,
     /// The newest so far, the oldest of them on top.
     hits: Mutex<BinaryHeap<Reverse<Hit>>>,
 }
@@ -216,13 +213,18 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Whether no newer text stands for this one.
+    /// Whether it is among what may be read, and no newer text stands for this one.
     fn is_current(&self, chunk: &Chunk, seq: Seq, line: &[u8]) -> bool {
-        let Some(replaced) = self.replaced.get(&chunk.log).filter(|all| !all.is_empty()) else {
+        let room = self.rooms[&chunk.log];
+        if seq > room.last_seq {
+            return false;
+        }
+        if room.replaced.is_empty() {
             return true;
-        };
+        }
         let original = replaces_of(line).unwrap_or(seq);
-        replaced.get(&original).is_none_or(|&newest| newest == seq)
+        let newest = room.replaced.get(&original);
+        newest.is_none_or(|&newest| newest == seq)
     }
 
     fn keep(&self, found: &Match, json: Vec<u8>) {

@@ -104,6 +104,7 @@ impl Server {
             hub,
             reader,
             readings: Arc::default(),
+            pages: Default::default(),
             look_ups: Arc::default(),
             signer: Signer::new(&secret),
             hasher: Hasher::new(),

@@ -127,6 +127,7 @@ impl State {
         Readable {
             log: LogId::Room(id),
             name: room.name.clone(),
+            last_seq: room.last_seq,
             replaced: room.replaced.clone(),
         }
     }

@@ -22,11 +22,12 @@ pub struct Room {
     pub replaced: Arc<Replaced>,
 }
 
-/// A room's log as one who may read it reads it.
+/// A room's log as one who may read it reads it: nothing that came later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readable {
     pub log: LogId,
     pub name: String,
+    pub last_seq: Seq,
     pub replaced: Arc<Replaced>,
 }
 

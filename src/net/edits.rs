@@ -5,16 +5,12 @@
 
 use crate::model::Readable;
 use crate::protocol::{Error, Message, Seq};
-use crate::store::{Line, Page, PageRange, Reader};
+use crate::store::{Line, Page, Reader, Selection};
 
 /// A page of a room, as it stands now.
-pub fn page(reader: &Reader, room: &Readable, range: &PageRange) -> Result<Page, Error> {
-    let mut page = reader.page(room.log, range)?;
-    if room.replaced.is_empty() || page.lines.is_empty() {
-        return Ok(page);
-    }
-    let last = page.first + page.lines.len() as Seq - 1;
-    for (&original, &newest) in room.replaced.range(page.first..=last) {
+pub fn page(reader: &Reader, room: &Readable, selection: Selection) -> Result<Page, Error> {
+    let mut page = reader.page(room.log, selection)?;
+    for (&original, &newest) in replaced_in(room, selection) {
         // The newest is not there yet where it is still on its way to the disk; then the text is what it was.
         if let Some(newest) = reader.line(room.log, newest)? {
             let line = &mut page.lines[(original - page.first) as usize];
@@ -22,6 +18,17 @@ pub fn page(reader: &Reader, room: &Readable, range: &PageRange) -> Result<Page,
         }
     }
     Ok(page)
+}
+
+/// Whether the page is made of the lines as they were stored.
+pub fn is_untouched(room: &Readable, selection: Selection) -> bool {
+    replaced_in(room, selection).next().is_none()
+}
+
+fn replaced_in(room: &Readable, selection: Selection) -> impl Iterator<Item = (&Seq, &Seq)> {
+    // A range that ends before it begins would panic.
+    let end = selection.last.saturating_add(1).max(selection.first);
+    room.replaced.range(selection.first..end)
 }
 
 fn with_text_of(original: &Line, newest: &Line) -> Line {

@@ -19,6 +19,7 @@ pub mod negotiation;
 pub mod outbox;
 #[cfg(test)]
 mod outbox_tests;
+mod pages;
 pub mod path;
 mod readings;
 pub mod request;
@@ -48,6 +49,7 @@ pub struct Context {
     pub hub: Hub,
     pub reader: Reader,
     pub readings: Arc<readings::Readings>,
+    pub pages: pages::Pages,
     /// Looking up what the files say of messages that are sent. Counted by itself: who searches can write.
     pub look_ups: Arc<readings::Readings>,
     pub signer: Signer,

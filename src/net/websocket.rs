@@ -400,7 +400,9 @@ impl Session {
         let _reading = (self.context.readings).begin_page(&member.claims.sub, limit)?;
         // They may have left while they waited.
         let room = hub.readable(&member.claims, &request.room)?;
-        let page = edits::page(&self.context.reader, &room, &range)?;
+        let reader = &self.context.reader;
+        let selection = reader.select(room.log, &range, room.last_seq);
+        let page = edits::page(reader, &room, selection)?;
         self.outbox.answer(&history_frame(&room.name, &page, id));
         Ok(())
     }

@@ -145,6 +145,7 @@ fn rooms(logs: &[LogId]) -> Vec<Readable> {
     let room = |&log| Readable {
         log,
         name: String::new(),
+        last_seq: Seq::MAX,
         replaced: Default::default(),
     };
     logs.iter().map(room).collect()
@@ -248,6 +249,26 @@ fn only_the_named_rooms_are_searched() {
         office.find(&[LogId::Room(RoomId(7))], "e", 5)["more"],
         false
     );
+}
+
+#[test]
+fn nothing_is_found_after_what_one_may_read() {
+    let office = office(&CONTENTS);
+    let mut rooms = rooms(&LOGS);
+    rooms[0].last_seq = 3;
+    rooms[1].last_seq = (CONTENTS.len() / 2) as Seq - 3;
+    let deadline = Instant::now() + PATIENCE;
+    let json = search(&office.reader, &rooms, "e", 200, deadline).unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    for (index, room) in ["general", "other"].into_iter().enumerate() {
+        let all = answer["messages"].as_array().unwrap().iter();
+        let found = all.filter(|message| message["room"] == room);
+        let newest = found.map(|message| message["seq"].as_u64().unwrap()).max();
+        assert!(
+            newest.is_some_and(|seq| seq <= rooms[index].last_seq),
+            "{room}: {newest:?}"
+        );
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub use check::{Census, Checked, counted};
 pub use error::OpenError;
 pub use maintain::{NewPassword, Repaired, check, repair};
 pub(crate) use reader::{Chunk, ChunkLines, join_lines};
-pub use reader::{IdLookup, Line, Lines, Page, PageRange, Reader};
+pub use reader::{IdLookup, Line, Lines, Page, PageRange, Reader, Selection};
 pub use secret::{known_secret, make_secret};
 
 use crate::limits;

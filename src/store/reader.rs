@@ -26,24 +26,34 @@ pub struct PageRange {
     pub limit: u32,
 }
 
+/// The lines that a page consists of. Lines are only added, so what is selected now is there for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Selection {
+    /// Greater than `last` where there are none.
+    pub first: Seq,
+    pub last: Seq,
+    /// Whether the asked range holds further lines.
+    pub more: bool,
+}
+
 impl PageRange {
-    /// The first and last `seq` to answer from a log that ends with `last` (first > last: none), and whether the asked
-    /// range holds more.
-    fn select(&self, last: Seq) -> (Seq, Seq, bool) {
+    /// What it selects of a log that ends with `last`.
+    fn select(&self, last: Seq) -> Selection {
+        let selection = |first, last, more| Selection { first, last, more };
         let low = self.after.map_or(1, |after| after.saturating_add(1));
         let high = self
             .before
             .map_or(last, |before| last.min(before.saturating_sub(1)));
         let limit = u64::from(self.limit);
         if low > high || limit == 0 {
-            return (1, 0, low <= high);
+            return selection(1, 0, low <= high);
         }
         if self.after.is_some() {
             let end = high.min(low.saturating_add(limit - 1));
-            return (low, end, end < high);
+            return selection(low, end, end < high);
         }
         let start = low.max((high + 1).saturating_sub(limit));
-        (start, high, start > low)
+        selection(start, high, start > low)
     }
 }
 
@@ -169,24 +179,25 @@ impl Reader {
             .map_or(0, |log| log.parts().last_seq())
     }
 
-    /// As `GET /chat/history` answers: with `after` the oldest lines that fit, else the newest.
+    /// As `GET /chat/history` answers: with `after` the oldest lines that fit, else the newest; none after `through`.
+    pub fn select(&self, log: LogId, range: &PageRange, through: Seq) -> Selection {
+        range.select(self.last_seq(log).min(through))
+    }
+
     /// Fails with `storage_failed` where a file cannot be read or is damaged.
-    pub fn page(&self, log: LogId, range: &PageRange) -> Result<Page, Error> {
-        let empty = |more| Page {
-            first: 0,
-            lines: Vec::new(),
-            more,
-        };
-        let Some(found) = self.base.catalogue.log(log) else {
-            return Ok(empty(false));
-        };
-        // Lines are only added, so what is selected now is there in a moment.
-        let (first, last, more) = range.select(found.parts().last_seq());
-        if first > last {
-            return Ok(empty(more));
+    pub fn page(&self, log: LogId, selection: Selection) -> Result<Page, Error> {
+        let Selection { first, last, more } = selection;
+        match self.base.catalogue.log(log) {
+            Some(found) if first <= last => {
+                let lines = self.lines(log, &found, first, last)?;
+                Ok(Page { first, lines, more })
+            }
+            _ => Ok(Page {
+                first: 0,
+                lines: Vec::new(),
+                more,
+            }),
         }
-        let lines = self.lines(log, &found, first, last)?;
-        Ok(Page { first, lines, more })
     }
 
     /// One line, if there is one of this `seq`.

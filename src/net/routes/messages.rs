@@ -8,8 +8,8 @@ use super::{Answered, Call};
 use crate::auth::token::Claims;
 use crate::hub::{LookedUp, NewMessage};
 use crate::limits::{SEARCH_DEADLINE, SEARCH_QUERY_BYTES};
-use crate::net::edits;
 use crate::net::response::Answer;
+use crate::net::{Context, edits};
 use crate::protocol::{Code, Error, MessageRequest, check_room_name};
 use crate::store::PageRange;
 use std::time::Instant;
@@ -32,13 +32,27 @@ pub(super) fn post(call: &Call<'_>, claims: &Claims) -> Answered {
 pub(super) fn history(call: &Call<'_>, claims: &Claims) -> Answered {
     let name = room_parameter(call)?;
     let range = page_range(call)?;
-    let hub = &call.context.hub;
+    let Context {
+        hub, reader, pages, ..
+    } = call.context;
+    let look = || {
+        let room = hub.readable(claims, name)?;
+        let selection = reader.select(room.log, &range, room.last_seq);
+        let keeps = edits::is_untouched(&room, selection);
+        Ok::<_, Error>((room, selection, keeps))
+    };
     // Nobody waits for what they may not read; and whoever waited may have left meanwhile, or been signed out.
-    hub.readable(claims, name)?;
+    let (room, selection, keeps) = look()?;
+    if keeps && let Some(json) = pages.find(room.log, selection) {
+        return Ok(Answer::json(200, json));
+    }
     let reading = call.context.readings.begin_page(&claims.sub, range.limit)?;
-    let room = hub.readable(claims, name)?;
-    let page = edits::page(&call.context.reader, &room, &range)?;
-    Ok(Answer::json(200, reading.of(page.to_json(), call.stream)))
+    let (room, selection, keeps) = look()?;
+    let json = edits::page(reader, &room, selection)?.to_json();
+    if keeps {
+        pages.keep(room.log, selection, &json);
+    }
+    Ok(Answer::json(200, reading.of(json, call.stream)))
 }
 
 /// The page that the query asks for.

@@ -5,7 +5,7 @@ use super::{Answered, Call};
 use crate::auth::token::Claims;
 use crate::limits::REPORTER_BYTES;
 use crate::net::response::Answer;
-use crate::protocol::{Code, Error, ReportRequest, check_report};
+use crate::protocol::{Code, Error, ReportRequest, Seq, check_report};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -65,7 +65,8 @@ pub(super) fn reports(call: &Call<'_>, claims: &Claims) -> Answered {
     let reading = call.context.readings.begin_page(&claims.sub, range.limit)?;
     // Whoever waited may have been signed out meanwhile.
     let log = hub.may_read_reports(claims)?;
-    let page = call.context.reader.page(log, &range)?;
+    let reader = &call.context.reader;
+    let page = reader.page(log, reader.select(log, &range, Seq::MAX))?;
     Ok(Answer::json(200, reading.of(page.to_json(), call.stream)))
 }
 

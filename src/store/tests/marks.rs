@@ -43,7 +43,7 @@ fn page(reader: &Reader, first: Seq, limit: u32) -> Result<Vec<Seq>, Code> {
         before: None,
         limit,
     };
-    let page = reader.page(OFFICE, &range).map_err(|error| error.code)?;
+    let page = page_of(reader, OFFICE, &range).map_err(|error| error.code)?;
     let seq = |line: &Line| serde_json::from_slice::<Message>(line.json()).unwrap().seq;
     Ok(page.lines.iter().map(seq).collect())
 }

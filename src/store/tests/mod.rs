@@ -18,7 +18,7 @@ mod sizes;
 
 use super::*;
 use crate::model::{Event, RoomRecord, UserRecord};
-use crate::protocol::{Message, Report, RoomKind, SERVER_NAME};
+use crate::protocol::{Error, Message, Report, RoomKind, SERVER_NAME};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// Far more than any step takes; reached only where a test has failed.
@@ -287,9 +287,14 @@ fn all_lines(reader: &Reader, log: LogId) -> Vec<String> {
         before: None,
         limit: u32::MAX,
     };
-    let page = reader.page(log, &range).unwrap();
+    let page = page_of(reader, log, &range).unwrap();
     assert_eq!(page.lines.iter().map(text).collect::<Vec<_>>(), lines);
     lines
+}
+
+/// Of all that is there.
+fn page_of(reader: &Reader, log: LogId, range: &PageRange) -> Result<Page, Error> {
+    reader.page(log, reader.select(log, range, Seq::MAX))
 }
 
 /// All that a store knows, to be compared.

@@ -74,7 +74,7 @@ fn a_page_is_what_a_naive_model_says() {
                         after,
                         limit,
                     };
-                    let page = hub.reader.page(OFFICE, &range).unwrap();
+                    let page = page_of(&hub.reader, OFFICE, &range).unwrap();
                     let mut asked: Vec<Seq> = (1..=LINES).collect();
                     asked.retain(|&seq| {
                         before.is_none_or(|b| seq < b) && after.is_none_or(|a| seq > a)
@@ -94,6 +94,27 @@ fn a_page_is_what_a_naive_model_says() {
             }
         }
     }
+}
+
+#[test]
+fn nothing_is_selected_after_what_one_may_read() {
+    let hub = hub(14);
+    let range = PageRange {
+        limit: 3,
+        ..PageRange::default()
+    };
+    let select = |range: &PageRange, through| {
+        let selected = hub.reader.select(OFFICE, range, through);
+        (selected.first, selected.last, selected.more)
+    };
+    assert_eq!(select(&range, 16), (14, 16, true));
+    assert_eq!(select(&range, LINES + 9), (LINES - 2, LINES, true));
+    let after = PageRange {
+        after: Some(15),
+        ..range
+    };
+    assert_eq!(select(&after, 16), (16, 16, false));
+    assert_eq!(select(&after, 15), (1, 0, false));
 }
 
 #[test]
@@ -129,7 +150,7 @@ fn a_log_without_lines_is_empty() {
             limit: 5,
         };
         assert_eq!(
-            hub.reader.page(log, &range).unwrap().to_json(),
+            page_of(&hub.reader, log, &range).unwrap().to_json(),
             br#"{"messages":[],"more":false}"#
         );
         assert!(hub.reader.line(log, 1).unwrap().is_none());
@@ -250,7 +271,7 @@ fn a_long_segment_is_read_in_parts() {
         after: None,
         limit: 2,
     };
-    let page = hub.reader.page(OFFICE, &range).unwrap();
+    let page = page_of(&hub.reader, OFFICE, &range).unwrap();
     assert_eq!(seqs(&page.lines), [29, 30]);
     let found = hub
         .reader
