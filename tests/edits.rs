@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::people::private_room_of;
 use common::*;
 
 fn search(person: &Person, server: &Server, query: &str) -> Vec<(u64, String)> {
@@ -87,6 +88,44 @@ fn whoever_reads_gets_the_newest_text() {
         }
         server = launch.start();
     }
+}
+
+/// Pages that were answered before are kept.
+#[test]
+fn a_page_that_many_ask_for_follows_what_happens() {
+    let server = shared();
+    let (ann, ben) = (register(&server, "ann"), register(&server, "ben"));
+    let room = private_room_of(&server, &ann, &[&ben]);
+    let mut contents = vec!["one".to_owned(), "two".to_owned()];
+    let first = ann.say(&server, &room, &contents[0])["seq"]
+        .as_u64()
+        .unwrap();
+    ann.say(&server, &room, &contents[1]);
+    let target = format!("/chat/history/{room}?before={}&limit=2", first + 2);
+    let page = |person: &Person| -> Vec<String> {
+        let page = person.get(&server, &target).send().ok(200);
+        let messages = page["messages"].as_array().unwrap().iter();
+        let said = messages.map(|message| message["content"].as_str().unwrap().to_owned());
+        said.collect()
+    };
+    for round in 0..3 {
+        for person in [&ann, &ben, &ann, &ben] {
+            assert_eq!(page(person), contents);
+        }
+        contents[0] = format!("one, again {round}");
+        edit(&ann, &server, &room, first, &contents[0]).ok(200);
+        assert_eq!(page(&ben), contents);
+    }
+    ben.post(&server, &format!("/chat/leave/{room}"))
+        .send()
+        .nothing();
+    ben.get(&server, &target)
+        .send()
+        .refused(404, "room_not_found");
+    ann.post(&server, "/auth/logout").send();
+    ann.get(&server, &target)
+        .send()
+        .refused(401, "unauthorized");
 }
 
 #[test]
