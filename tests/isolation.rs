@@ -248,3 +248,35 @@ fn accounts_that_read_no_pages_take_from_each_other() {
     let came = greedy[0].bytes(all).len();
     assert!(came < all, "{came} bytes");
 }
+
+/// While they catch up they may take as long as they like over that, and may ask for pages meanwhile.
+#[test]
+fn accounts_that_read_no_frames_keep_no_page_from_others() {
+    let server = Server::start();
+    let ann = register(&server, "ann");
+    // Two of the longest pages are read at once.
+    let greedy = [register(&server, "greedy"), register(&server, "greedy")];
+    let room = room_of(&server, &ann, &[&greedy[0], &greedy[1]]);
+    let content = "\u{1}".repeat(10_800);
+    for _ in 0..199 {
+        ann.say(&server, &room, &content);
+    }
+    let mut anns = Socket::connect(&server, &ann);
+    anns.drain();
+    let ask = json!({"action": "History", "data": {"room": room, "limit": 200}});
+    let said = json!({"action": "Message", "data": {"room": room, "content": "asked"}});
+    let asked = greedy.map(|person| {
+        let mut socket = reluctant(&server, &person);
+        for frame in [&ask, &said, &ask] {
+            socket.text(&frame.to_string());
+        }
+        assert_eq!(anns.expect("Message")["content"], "asked");
+        socket
+    });
+    // The first of their pages wait for them to read; the second ones come to that about now.
+    for _ in 0..8 {
+        let page = ann.history(&server, &room, "limit=200");
+        assert_eq!(page["messages"].as_array().map(Vec::len), Some(200));
+    }
+    drop(asked);
+}

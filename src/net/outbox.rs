@@ -174,22 +174,23 @@ impl Outbox {
         self.push_from(std::slice::from_ref(frame), frame.bytes(), Origin::Own);
     }
 
-    /// An answer to a question of this connection, of any size. Only for the connection's own thread: blocks while an
-    /// earlier large answer waits, so that one who asks and does not read holds one of them at most.
+    /// An answer to a question of this connection, of any size. Only for the connection's own thread, as is
+    /// [`Outbox::wait_for_room`].
     pub fn answer(&self, frame: &Frame) {
-        if self.shared.is_large(frame) {
-            let queue = lock(&self.queue);
-            let waits = |queue: &mut Queue| {
-                queue.cost.large > 0 && queue.phase != Phase::Cut && !self.handover.is_ending()
-            };
-            let queue = self.written.wait_while(queue, waits);
-            let queue = queue.unwrap_or_else(PoisonError::into_inner);
-            if queue.cost.large > 0 {
-                // The connection ends before there is room for the answer.
-                return;
-            }
+        if !self.shared.is_large(frame) || self.wait_for_room() {
+            self.send(frame);
         }
-        self.send(frame);
+    }
+
+    /// Waits while an earlier large answer waits, so that one who asks and does not read holds one of them at most. False
+    /// where the connection ends before there is room for another.
+    pub fn wait_for_room(&self) -> bool {
+        let queue = lock(&self.queue);
+        let waits = |queue: &mut Queue| {
+            queue.cost.large > 0 && queue.phase != Phase::Cut && !self.handover.is_ending()
+        };
+        let queue = self.written.wait_while(queue, waits);
+        queue.unwrap_or_else(PoisonError::into_inner).cost.large == 0
     }
 
     /// The connection's thread has read a frame; until [`Outbox::finish_frame`] a close from outside waits. False where

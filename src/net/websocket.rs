@@ -397,6 +397,10 @@ impl Session {
             after: request.after,
             limit,
         };
+        // Whoever does not take what they asked for waits with nothing in hand: others wait for what reading takes.
+        if !self.outbox.wait_for_room() {
+            return Ok(());
+        }
         let _reading = (self.context.readings).begin_page(&member.claims.sub, limit)?;
         // They may have left while they waited.
         let room = hub.readable(&member.claims, &request.room)?;
