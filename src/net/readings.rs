@@ -17,6 +17,7 @@ use crate::limits::{
 use crate::protocol::{Code, Error, fold};
 use space::Space;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ const LEAST: usize = READING_BYTES_OF_USER / READINGS_OF_USER;
 
 pub struct Readings {
     /// Of those users who have any.
-    own: Mutex<HashMap<String, Arc<Space>>>,
+    own: Mutex<HashMap<String, Own>>,
     pages: Space,
     searches: Space,
     unsent: Unsent,
@@ -45,6 +46,12 @@ impl Default for Readings {
             patience: RESPONSE_DEADLINE,
         }
     }
+}
+
+/// A user's room, and how many readings they have under way.
+struct Own {
+    space: Arc<Space>,
+    readings: usize,
 }
 
 /// What is read: it says whose room that takes.
@@ -121,15 +128,17 @@ impl Readings {
 
     fn none_yet(self: &Arc<Readings>, user: &str) -> Reading {
         let user = fold(user);
-        let fresh = || Arc::new(Space::new(READING_BYTES_OF_USER));
-        let own = lock(&self.own)
-            .entry(user.clone())
-            .or_insert_with(fresh)
-            .clone();
+        let fresh = || Own {
+            space: Arc::new(Space::new(READING_BYTES_OF_USER)),
+            readings: 0,
+        };
+        let mut all = lock(&self.own);
+        let own = all.entry(user.clone()).or_insert_with(fresh);
+        own.readings += 1;
         Reading {
             all: self.clone(),
             user,
-            own,
+            own: own.space.clone(),
             counted: 0,
             room: None,
         }
@@ -199,9 +208,11 @@ impl Drop for Reading {
         self.end_reading();
         self.own.change(self.counted, 0);
         let mut all = lock(&self.all.own);
-        // The table's and this one: copies are made under the same lock.
-        if Arc::strong_count(&self.own) == 2 {
-            all.remove(&self.user);
+        if let Entry::Occupied(mut own) = all.entry(std::mem::take(&mut self.user)) {
+            own.get_mut().readings -= 1;
+            if own.get().readings == 0 {
+                own.remove();
+            }
         }
     }
 }
@@ -211,6 +222,7 @@ mod tests {
     use super::*;
     use std::io::Read;
     use std::net::TcpListener;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// A connection's two ends: the server's, and the receiver's.
     fn connection() -> (Arc<TcpStream>, TcpStream) {
@@ -252,6 +264,34 @@ mod tests {
         another.join().unwrap();
         drop(mine);
         assert!(lock(&readings.own).is_empty());
+    }
+
+    #[test]
+    fn nobody_is_remembered_whose_readings_end_at_once() {
+        let (readings, arrived) = (Arc::new(Readings::default()), AtomicUsize::new(0));
+        // Waiting at a barrier, one would be woken long after the other.
+        let meet = || {
+            let goal = arrived.fetch_add(1, Ordering::SeqCst) / 2 * 2 + 2;
+            while arrived.load(Ordering::SeqCst) < goal {
+                std::thread::yield_now();
+            }
+        };
+        let read_on = || {
+            let remembered = (0..20_000).filter(|_| {
+                let reading = readings.begin("eva");
+                meet();
+                drop(reading);
+                meet();
+                let remembered = !lock(&readings.own).is_empty();
+                meet();
+                remembered
+            });
+            assert_eq!(remembered.count(), 0);
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(read_on);
+            read_on();
+        });
     }
 
     #[test]
