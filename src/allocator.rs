@@ -17,7 +17,10 @@ pub fn settle() {
     // Blocks of this many bytes and more go back to the system when they are freed. It is glibc's first value; setting it
     // keeps it from growing.
     const LARGE_BLOCKS: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
-    let decided = ["GLIBC_TUNABLES", ARENAS.0, LARGE_BLOCKS.0];
+    // A loader that trusts its caller less than the program (set-user-ID, file capabilities) takes such settings away, so
+    // only this one says that there is no use in beginning once more.
+    const BEGUN_ANEW: (&str, &str) = ("MELANGERIE_BEGUN_ANEW", "1");
+    let decided = ["GLIBC_TUNABLES", ARENAS.0, LARGE_BLOCKS.0, BEGUN_ANEW.0];
     if decided.iter().any(|name| env::var_os(name).is_some()) {
         return;
     }
@@ -35,7 +38,7 @@ pub fn settle() {
     let _ = std::process::Command::new(program)
         .arg0(name)
         .args(arguments)
-        .envs([ARENAS, LARGE_BLOCKS])
+        .envs([ARENAS, LARGE_BLOCKS, BEGUN_ANEW])
         .exec();
 }
 

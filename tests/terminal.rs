@@ -182,6 +182,8 @@ fn beginning_anew_shows_nowhere_but_in_the_environment() {
             environment.contains(&format!("MALLOC_ARENA_MAX={arenas} ")),
             "{environment}"
         );
+        let begun = environment.contains("MELANGERIE_BEGUN_ANEW=1 ");
+        assert_eq!(begun, set.is_empty(), "{environment}");
         assert_eq!(told(&child, "comm").trim(), "melangerie");
         let arguments = told(&child, "cmdline");
         assert!(
@@ -192,6 +194,21 @@ fn beginning_anew_shows_nowhere_but_in_the_environment() {
         signal(&child, "TERM");
         assert_eq!(code(&mut child), Some(0));
     }
+}
+
+/// Where the executable has more rights than its caller, the loader of glibc 2.39 and newer takes away what is set.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn it_begins_anew_once_whatever_becomes_of_the_settings() {
+    let directory = TempDir::new().unwrap();
+    let begun = "exec env MELANGERIE_BEGUN_ANEW=1 \"$0\" \"$@\"";
+    let mut child = start(directory.path(), begun);
+    let line = follow(&mut child).recv_timeout(HANG).expect("a first line");
+    let environment = told(&child, "environ");
+    assert!(!environment.contains("MALLOC_"), "{environment}");
+    assert!(is_well(line.strip_prefix("listening on http://").unwrap()));
+    signal(&child, "TERM");
+    assert_eq!(code(&mut child), Some(0));
 }
 
 /// Then the loader is the process's program, and beginning that anew would begin something else.
