@@ -59,7 +59,7 @@ export function checkRoomName(name: string): string | null {
 /** Why this cannot be a password, in words; null where it can. */
 export function checkPassword(password: string): string | null {
   const bytes = new TextEncoder().encode(password).length;
-  if (bytes < LIMITS.passwordMinBytes) return `Use at least ${LIMITS.passwordMinBytes} characters.`;
+  if (bytes < LIMITS.passwordMinBytes) return `That is too short. ${LIMITS.passwordMinBytes} characters are always enough.`;
   if (bytes > LIMITS.passwordMaxBytes) return `Use at most ${LIMITS.passwordMaxBytes} bytes; this has ${bytes}.`;
   return null;
 }
