@@ -65,6 +65,33 @@ it('where no accounts can be made none is offered', async () => {
   await someone.rooms.waitFor();
 });
 
+it('offers adding people where somebody may be missing, so not in general', async () => {
+  const server = await serverWith();
+  const ada = await visitor(server);
+  await ada.register('Ada');
+  const { page } = ada;
+  const members = page.getByRole('complementary').filter({ has: page.getByRole('heading', { name: '1 member' }) });
+  const offers = async () => {
+    await page.getByRole('button', { name: 'More for this room' }).click();
+    await page.getByRole('menuitem', { name: 'Mark as read' }).waitFor();
+    const menu = await page.getByRole('menuitem', { name: 'Add people' }).count();
+    await page.keyboard.press('Escape');
+    return [menu, await members.getByRole('button', { name: 'Add people' }).count()];
+  };
+  await ada.settled();
+  await page.getByRole('button', { name: 'Members', exact: true }).click();
+  await members.getByText('Ada').waitFor();
+  expect(await offers()).toEqual([0, 0]);
+  await page.getByRole('button', { name: 'Add rooms' }).click();
+  await page.getByRole('menuitem', { name: 'Create a room' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('textbox', { name: 'Name' }).fill('office');
+  await dialog.getByRole('button', { name: 'Create' }).click();
+  await ada.heading('office').waitFor();
+  await members.getByText('Ada').waitFor();
+  expect(await offers()).toEqual([1, 1]);
+});
+
 it('whoever is added to a room is told so', async () => {
   const server = await serverWith();
   const ben = await server.register('Ben');
