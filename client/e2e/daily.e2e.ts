@@ -228,7 +228,16 @@ it('search finds a part of a word and leads to the message in its room', async (
   const field = ada.page.getByRole('searchbox', { name: 'Search messages' });
   await field.fill(`teapot${count}`);
   await field.press('Enter');
-  await ada.page.getByRole('list', { name: 'Hits' }).getByRole('link').first().click();
+  const hit = ada.page.getByRole('list', { name: 'Hits' }).getByRole('link').first();
+  // The frame around what was found is whole: whatever reaches beyond the text is cut off.
+  const cut = await hit.locator('mark').evaluate((mark) => {
+    const { boxShadow } = getComputedStyle(mark);
+    const beyond = boxShadow.includes('inset') ? 0 : Number.parseFloat(boxShadow.match(/\S+px$/)?.[0] ?? '0');
+    const text = mark.parentElement?.getBoundingClientRect() ?? new DOMRect();
+    return text.top - (mark.getBoundingClientRect().top - beyond);
+  });
+  expect(cut).toBeLessThanOrEqual(0);
+  await hit.click();
   await ada.heading(deep).waitFor();
   await expect.poll(() => inView(`Teapot${count}`)).toBe(true);
 });
@@ -241,6 +250,14 @@ it('direct messages, notes to oneself, leaving and joining', async () => {
   await dialog.getByRole('option', { name: /Ben/ }).click();
   await dialog.getByRole('button', { name: 'Start' }).click();
   await ada.heading('Ben').waitFor();
+  // However short the name is, what is said of them stands beside it.
+  const apart = await ada.heading('Ben').evaluate((heading) => {
+    const about = heading.nextElementSibling?.getBoundingClientRect() ?? new DOMRect();
+    const name = document.createRange();
+    name.selectNodeContents(heading);
+    return about.left - name.getBoundingClientRect().right;
+  });
+  expect(apart).toBeLessThanOrEqual(16);
   await ada.say('just us');
   await ada.sent('just us');
   await ada.open(gone);
