@@ -22,6 +22,7 @@ pub fn check(dir: &Path) -> Result<Outcome, String> {
     let Checked {
         problems,
         notes,
+        newer,
         found,
     } = store::check(dir).map_err(|error| error.to_string())?;
     let mut text = String::new();
@@ -32,6 +33,7 @@ pub fn check(dir: &Path) -> Result<Outcome, String> {
     let name = dir.display();
     text += &match fine {
         true => format!("{name} is fine: {found}.\n"),
+        false if newer => format!("{name} is of a newer version; this one cannot check it.\n"),
         false => format!(
             "{name} has {}. Put back a backup, or let 'melangerie repair' keep a copy and cut what cannot be \
              read.\n",

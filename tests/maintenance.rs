@@ -213,3 +213,41 @@ fn a_damaged_secret_is_replaced() {
     let known = json!({"name": ann.name, "password": PASSWORD});
     server.post("/auth/login").json(known).send().ok(200);
 }
+
+/// Gives the first line of a file, which ends with a checksum, another format and the checksum that fits it.
+fn of_newer_format(line: &str) -> String {
+    let body = line.split(",\"crc\":").next().unwrap();
+    let body = body.replace("\"format\":1", "\"format\":2");
+    let crc = crc32fast::hash(body.as_bytes());
+    format!("{body},\"crc\":\"{crc:08x}\"}}\n")
+}
+
+#[test]
+fn a_newer_format_is_no_damage_and_asks_for_a_newer_version() {
+    let (launch, ..) = filled();
+    let journal = files(launch.data_path()).into_iter().find(|(path, _)| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with("journal-")
+    });
+    let (journal, content) = journal.expect("a journal after a kill");
+    let header = std::str::from_utf8(&content).unwrap().lines().next();
+    for (path, changed) in [
+        (journal, of_newer_format(header.unwrap())),
+        (
+            launch.data_path().join("state.json"),
+            of_newer_format("{\"format\":1,\"people\":[\n{\"name\":\"ann\"}\n],\"crc\":"),
+        ),
+    ] {
+        std::fs::write(path, changed).unwrap();
+        let before = files(launch.data_path());
+        let (code, said, _) = run(&launch, "check");
+        assert_eq!(code, Some(1));
+        assert!(said.contains("Start a newer Melangerie"), "{said}");
+        assert!(!said.contains("repair"), "{said}");
+        assert!(!said.contains("damaged"), "{said}");
+        let (code, _, said) = run(&launch, "repair");
+        assert_eq!(code, Some(1));
+        assert!(said.contains("Start a newer Melangerie"), "{said}");
+        assert_eq!(files(launch.data_path()), before);
+    }
+}

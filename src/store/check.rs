@@ -9,7 +9,7 @@ use super::error::OpenError;
 use super::journal::{self, Header};
 use super::segments::{self, Segment};
 use super::snapshot::{self, Snapshot};
-use super::{line, recovery};
+use super::{line, migrate, recovery};
 use crate::model::{Event, LogId, RoomId, State};
 use crate::protocol::{Message, Report, Seq};
 use std::fmt;
@@ -22,6 +22,8 @@ pub struct Checked {
     pub problems: Vec<String>,
     /// What is worth knowing and no damage: an unfinished write that the next start cuts off.
     pub notes: Vec<String>,
+    /// A version to come wrote it: what is wrong is only that this one is too old to judge it.
+    pub newer: bool,
     pub found: Census,
 }
 
@@ -81,6 +83,11 @@ pub fn check(disk: &dyn Disk) -> Result<Checked, OpenError> {
         .map_err(|e| OpenError::io("list", "the data directory", &e))?;
     let mut journals: Vec<u64> = names.iter().filter_map(|n| journal::number_of(n)).collect();
     journals.sort_unstable();
+    if let Some(error) = newer_format(disk, &journals) {
+        check.problem(&error);
+        check.checked.newer = true;
+        return Ok(check.checked);
+    }
     match snapshot::load(disk) {
         Ok(Some(snapshot)) => check.with_snapshot(snapshot, journals),
         Ok(None) => {
@@ -99,6 +106,19 @@ pub fn check(disk: &dyn Disk) -> Result<Checked, OpenError> {
         Err(_) => {}
     }
     Ok(check.checked)
+}
+
+/// Says where a version to come wrote it, which is no damage. What cannot be read is told when it is its turn.
+fn newer_format(disk: &dyn Disk, journals: &[u64]) -> Option<OpenError> {
+    let is_newer = |format: &u64| *format > journal::FORMAT;
+    let state = migrate::format_of(disk).ok().flatten();
+    if let Some(format) = state.filter(is_newer) {
+        return Some(journal::newer(snapshot::FILE, format));
+    }
+    journals.iter().find_map(|&number| {
+        let header = header_of(disk, number).ok().flatten()?;
+        is_newer(&header.format).then(|| journal::newer(&journal::file(number), header.format))
+    })
 }
 
 impl Check<'_> {
