@@ -37,7 +37,8 @@ Environment:
           The key that signs sessions, at least 16 bytes. Without it, a random
           one is made on the first start and kept in the data directory.
 
-Signals: SIGTERM and SIGINT (Ctrl-C) make everything durable and stop.
+Signals: SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal is closed) make
+everything durable and stop.
 Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage.
 ";
 
@@ -205,8 +206,8 @@ static FLAGS: [Flag; 13] = [
     Flag::switch(
         "no-rate-limits",
         |config| config.rate_limits = false,
-        "Do not limit messages, failed logins, new accounts, name checks and reports. For load tests and \
-         migrations, not for a network that others are in.",
+        "Do not limit messages, changes of rooms, failed logins, new accounts, name checks and reports. For load \
+         tests and migrations, not for a network that others are in.",
     ),
     Flag::value(
         "max-connections",
@@ -497,6 +498,14 @@ mod tests {
         assert!(page.contains(&limits::CONNECTIONS.to_string()));
         assert!(page.contains(&format!("at least {} bytes", limits::SECRET_BYTES_MIN)));
         assert_eq!(limits::LOG_FILES, 5, "--log-bytes says how many");
+        // As a reader sees it: lines are broken anywhere.
+        let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        for said in [
+            "Signals: SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal is closed)",
+            "Do not limit messages, changes of rooms, failed logins,",
+        ] {
+            assert!(words.contains(said), "{said}");
+        }
     }
 
     #[test]
