@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import type { ServerFrame } from '../src/wire/protocol';
+import type { Message, Room, ServerFrame } from '../src/wire/protocol';
 import { PASSWORD, Person, TestServer } from './harness';
 
 const EXAMPLES = resolve('../docs/examples');
@@ -178,9 +178,9 @@ async function kill(server: TestServer): Promise<void> {
   await server.halt();
 }
 
-test.each(LANGUAGES)('the example in $language has at most 40 lines', async ({ file }) => {
+test.each(LANGUAGES)('the example in $language has at most 50 lines', async ({ file }) => {
   const lines = (await readFile(join(EXAMPLES, file), 'utf8')).trimEnd().split('\n');
-  expect(lines.length).toBeLessThanOrEqual(40);
+  expect(lines.length).toBeLessThanOrEqual(50);
 });
 
 describe.each(LANGUAGES)('the example in $language', ({ command }) => {
@@ -202,10 +202,14 @@ describe.each(LANGUAGES)('the example in $language', ({ command }) => {
   });
 
   function start(url: string, name: string, password = PASSWORD): Example {
+    return run('--register', url, name, password);
+  }
+
+  function run(...args: string[]): Example {
     const [program = '', script = ''] = command();
     // Whatever proxy this machine uses, it does not lead to this server.
     const env = { ...process.env, NO_PROXY: '127.0.0.1', no_proxy: '127.0.0.1' };
-    const example = new Example(spawn(program, [script, url, name, password], { env }));
+    const example = new Example(spawn(program, [script, ...args], { env }));
     examples.push(example);
     return example;
   }
@@ -227,7 +231,7 @@ describe.each(LANGUAGES)('the example in $language', ({ command }) => {
 
   test('signs in where the account is there', async () => {
     await server.register('Eva');
-    const eva = start(server.url, 'Eva');
+    const eva = run(server.url, 'Eva', PASSWORD);
     eva.type('Back');
     await eva.printed.have('[general] Eva: Back');
     expect(await eva.leave()).toBe(0);
@@ -291,9 +295,35 @@ describe.each(LANGUAGES)('the example in $language', ({ command }) => {
     const eva = start(server.url, 'Eva');
     eva.type('   ', 'after it');
     await eva.printed.have('Eva: after it');
-    expect(await eva.leave()).toBe(0);
+    expect(await eva.leave()).toBe(1);
     expect(eva.printed.all).toEqual([expect.stringMatching(/^! .*empty/), '[general] Eva: after it']);
     expect(await ben.contents('general')).toEqual(['after it']);
+  });
+
+  test('prints an edit as one, and tells what it has read', async () => {
+    const eva = start(server.url, 'Eva');
+    eva.type('here');
+    await eva.printed.have('[general] Eva: here');
+    const { seq: replaces } = await ben.post('general', 'Servas');
+    const { seq } = await ben.call<Message>('POST', '/chat/chatroom', { room: 'general', content: 'Servus', replaces });
+    await eva.printed.have('[general] Ben (edited): Servus');
+    const elsewhere = await Person.at(server.url, '/auth/login', 'Eva');
+    await expect.poll(async () => (await elsewhere.call<Room[]>('GET', '/chat/list'))[0]?.read_seq).toBe(seq);
+    expect(await eva.leave()).toBe(0);
+  });
+
+  test('says how it is used', async () => {
+    const lost = run();
+    expect(await lost.ended).toBe(1);
+    expect(lost.complained.all).toEqual([expect.stringMatching(/^usage: /)]);
+    expect(lost.printed.all).toEqual([]);
+  });
+
+  test('makes no account unless it is asked to', async () => {
+    const mistyped = run(server.url, 'Evva', PASSWORD);
+    expect(await mistyped.ended).toBe(1);
+    expect(mistyped.complained.all).toEqual([expect.stringMatching(/^Wrong name or password: ./)]);
+    expect(await ben.call('GET', '/auth/checkuser/Evva')).toEqual({ exists: false });
   });
 
   test('stops with a message where the password is wrong', async () => {

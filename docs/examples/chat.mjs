@@ -1,7 +1,9 @@
-// node chat.mjs http://localhost:8080 Eva "correct horse" [room]   sends stdin, ends with it; Node 20, npm install ws
+// Sends the lines of stdin, prints what comes, ends with stdin: 1 where a line was refused. Node 20, npm install ws
 import { createInterface } from "node:readline";
 import WebSocket from "ws";
-const [server, name, password, room = "general"] = process.argv.slice(2);
+const USAGE = 'usage: node chat.mjs [--register] http://localhost:8080 Eva "correct horse" [room]';
+const args = process.argv.slice(2), register = args[0] === "--register" && args.shift();
+const [server, name, password, room = "general"] = args;
 const LATER = ["rate_limited", "overloaded", "storage_failed"]; // With these codes the same may succeed after a while.
 let socket, silence, acked, pending, pause = 0, since = {}; // pending: has no Ack; since: a room's last printed seq.
 const print = (text) => console.log(text.replace(/\p{Cc}/gu, " ")); // What others write must not command the terminal.
@@ -10,17 +12,24 @@ const post = (path) => fetch(server + path, { method: "POST", body: JSON.stringi
 const stop = (why) => { console.error(why); process.exit(1); };
 const hear = {
   Welcome() { pause = 0; send(pending); },
-  Message({ room, seq, sender, content }) { since[room] = seq; print(`[${room}] ${sender}: ${content}`); },
+  Message({ room, seq, sender, content, replaces }) {
+    print(`[${room}] ${sender}${replaces ? " (edited)" : ""}: ${content}`);
+    since[room] = seq;
+    send({ action: "Read", data: { room, seq } });
+  },
   Gap({ room }) { print(`[${room}] (more in the history)`); },
   Ack(_, id) { if (id === pending?.id) { pending = null; acked(); } },
   Error({ code, message, retry_after_ms = 1000 }, id) {
-    if (id && LATER.includes(code)) setTimeout(() => send(pending), retry_after_ms);
-    else { print(`! ${message}`); hear.Ack(null, id); } // Repeating would not mend it: on to the next line.
+    if (id && LATER.includes(code)) return setTimeout(() => send(pending), retry_after_ms);
+    print(`! ${message}`);
+    if (id) process.exitCode = 1;
+    hear.Ack(null, id); // Repeating would not mend it: on to the next line.
   },
 };
 async function connect() {
   const known = await post("/auth/login");
-  const { token, code, message } = await (known.status === 401 ? await post("/auth/createuser") : known).json();
+  const answer = known.status === 401 && register ? await post("/auth/createuser") : known;
+  const { token, code, message } = await answer.json();
   if (!token) return LATER.includes(code) ? retry(message) : stop(`Wrong name or password: ${message}`);
   const alive = () => { clearTimeout(silence); silence = setTimeout(() => socket.terminate(), 75_000); }; // No pings.
   socket = new WebSocket(server.replace("http", "ws") + "/chat/connect").on("ping", alive).on("message", alive);
@@ -32,9 +41,10 @@ function retry(why) {
   if (!pause) console.error(`${server} cannot be reached (${why.cause?.code ?? why}); trying again.`);
   setTimeout(() => connect().catch(retry), (0.5 + Math.random() / 2) * (pause = Math.min(2 * pause || 1000, 30_000)));
 }
+if (!password) stop(USAGE);
 connect().catch(retry);
 for await (const content of createInterface({ input: process.stdin })) {
   pending = { action: "Message", data: { room, content }, id: crypto.randomUUID() };
   await new Promise((done) => { acked = done; send(pending); });
 }
-process.exit(0);
+process.exit();

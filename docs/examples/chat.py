@@ -1,30 +1,40 @@
-"""python3 chat.py http://localhost:8080 Eva "correct horse" [room]   sends stdin, ends with it; pip install websockets"""
+"""Sends the lines of stdin, prints what comes, ends with stdin: 1 where a line was refused. pip install websockets"""
 import contextlib, json, os, random, re, sys, threading, time, urllib.error, urllib.request, uuid, websockets.sync.client
-server, name, password, room = (sys.argv[1:] + ["general"])[:4]
+args = sys.argv[1:]
+register = args[:1] == ["--register"] and args.pop(0)
+if len(args) < 3: sys.exit('usage: python3 chat.py [--register] http://localhost:8080 Eva "correct horse" [room]')
+server, name, password, room = (args + ["general"])[:4]
 LATER = ("rate_limited", "overloaded", "storage_failed")  # With these codes the same may succeed after a while.
-SHOWN = {"Message": "[{room}] {sender}: {content}", "Gap": "[{room}] (more in the history)", "Error": "! {message}"}
-since, unacked, acked, socket, pause = {}, {}, threading.Semaphore(0), None, 0  # since: per room the last seq printed.
+SHOWN = {"Message": "[{room}] {sender}{edited}: {content}", "Gap": "[{room}] (more in the history)", "Error": "! {message}"}
+since, unacked, refused, acked = {}, {}, [], threading.Semaphore(0)  # since: per room the last seq printed.
+socket, pause = None, 0
 def sign_in(path="/auth/login"):
     account = json.dumps({"name": name, "password": password}).encode()
     try: return json.load(urllib.request.urlopen(server + path, account, timeout=30))["token"]
     except urllib.error.HTTPError as error:
-        if error.code == 401: return sign_in("/auth/createuser")
+        if error.code == 401 and register: return sign_in("/auth/createuser")
         raise error if error.code >= 429 else SystemExit("Wrong name or password: " + json.load(error)["message"])
 def send():
     with contextlib.suppress(websockets.ConnectionClosed):  # The next connection sends it again.
         for frame in list(unacked.values()) if socket else []: socket.send(frame)
 def hear(action, data, id=None, **_):
     if id and data.get("code") in LATER: return threading.Timer(data.get("retry_after_ms", 1000) / 1000, send).start()
-    if action == "Message": since[data["room"]] = data["seq"]
-    if action in SHOWN: print(re.sub(r"[\0-\x1f\x7f-\x9f]", " ", SHOWN[action].format(**data)), flush=True)
-    if unacked.pop(id, None): acked.release()  # Its Ack, or an Error that no repeating mends: on to the next line.
+    if action in SHOWN:
+        edited = " (edited)" if "replaces" in data else ""
+        print(re.sub(r"[\0-\x1f\x7f-\x9f]", " ", SHOWN[action].format(edited=edited, **data)), flush=True)
+    if action == "Message":
+        since[data["room"]] = data["seq"]
+        socket.send(json.dumps({"action": "Read", "data": {"room": data["room"], "seq": data["seq"]}}))
+    if unacked.pop(id, None):  # Its Ack, or an Error that no repeating mends: on to the next line.
+        if action == "Error": refused.append(id)
+        acked.release()
 def talk():
     for line in open(0, errors="replace"):
         id = str(uuid.uuid4())
         unacked[id] = json.dumps({"action": "Message", "data": {"room": room, "content": line.rstrip("\n")}, "id": id})
         send()
         acked.acquire()
-    os._exit(0)
+    os._exit(len(refused) > 0)
 threading.Thread(target=talk, daemon=True).start()
 while True:
     try:
