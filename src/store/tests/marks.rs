@@ -105,6 +105,56 @@ fn a_segment_that_grew_is_read_on() {
     }
 }
 
+/// Segments of the server's own size, which end with their bytes: some lines are a thousand times longer than others.
+#[test]
+fn segments_that_end_by_bytes_are_marked_too() {
+    const SIZES: [usize; 5] = [3, 16_000, 300, 9_000, 40];
+    let options = || Options {
+        journal_bytes: u64::MAX,
+        ..Options::default()
+    };
+    let say = |hub: &mut Hub, count: u64| {
+        for _ in 0..count {
+            let size = SIZES[hub.count as usize % SIZES.len()];
+            hub.push_and_wait(&hub.message("general", "Eva", &"x".repeat(size), None));
+        }
+    };
+    let disk = MemoryDisk::default();
+    let start = || Hub::start(open_disk(Box::new(disk.clone()), options(), 1).unwrap());
+    let mut hub = start();
+    hub.push_and_wait(&hub.user("Eva"));
+    say(&mut hub, 3 * LINES - 1);
+    hub.journal.close().unwrap();
+    let mut hub = start();
+    let check = |reader: &Reader, last: Seq| {
+        for (limit, first) in scattered(last).map(|at| (1 + at % 20, at + 1)) {
+            let expected: Vec<Seq> = (first..=last).take(limit as usize).collect();
+            assert_eq!(page(reader, first, limit as u32), Ok(expected));
+        }
+    };
+    check(&hub.reader, 3 * LINES);
+    // The last one grows until it is full, and others follow it.
+    say(&mut hub, LINES);
+    let reader = hub.reader.clone();
+    hub.journal.close().unwrap();
+    check(&reader, 4 * LINES);
+    let files = disk.files();
+    let segments = files.iter().filter(|(name, _)| name.contains("rooms/"));
+    let mut bytes: Vec<usize> = segments.map(|(_, content)| content.len()).collect();
+    bytes.pop();
+    let longest = SIZES[1] + 200;
+    let ends = limits::SEGMENT_BYTES as usize..limits::SEGMENT_BYTES as usize + longest;
+    assert!(bytes.len() > 4, "{bytes:?}");
+    assert!(bytes.iter().all(|size| ends.contains(size)), "{bytes:?}");
+    // With all marks known, a line costs the sixteen from one mark to the next, and these have 85 KB at most.
+    disk.longest_read();
+    for first in scattered(4 * LINES).map(|at| at + 1) {
+        page(&reader, first, 1).unwrap();
+    }
+    let read = disk.longest_read();
+    assert!(read < 100_000, "{read} bytes for one line");
+}
+
 #[test]
 fn damage_behind_a_mark_is_noticed_and_nothing_wrong_is_remembered() {
     type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
