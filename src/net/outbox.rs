@@ -8,7 +8,7 @@
 //! 4. While a connection catches up with what it missed, what is pushed waits for that to end, and only its bytes
 //!    count.
 //! 5. One answer that is larger than half the bound may wait uncounted; whoever asked for it gets it at its own pace.
-//! 6. Answers that wait in all outboxes together are bounded: see [`answers`].
+//! 6. Answers that wait in all outboxes together, and places in queues, are bounded: see [`answers`].
 //! 7. A close from outside waits for the frame that the reader has in hand, and drops no answer: see [`handover`].
 //!
 //! Where the system can send without blocking, the fan-out sends straight into the socket, and a writer thread
@@ -29,7 +29,7 @@ use crate::protocol::Frame;
 use answers::Answers;
 use handover::Handover;
 use places::{Place, Writers};
-use queue::{Cost, FRAME_BYTES_LEAST, Missed, Origin, Phase, Queue};
+use queue::{Cost, FRAME_BYTES_LEAST, Missed, Origin, Phase, Queue, Waiting};
 use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -93,7 +93,7 @@ impl Outboxes {
             own: match origin {
                 // It holds its memory until it is sent as a whole.
                 Origin::Own => frame.bytes().len().max(FRAME_BYTES_LEAST),
-                Origin::Shared => 0,
+                Origin::Shared => size_of::<Waiting>(),
             },
         }
     }

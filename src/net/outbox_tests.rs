@@ -123,6 +123,34 @@ fn answers_that_nobody_reads_are_bounded_over_all_connections() {
     assert!(!again.is_closing(), "what was cut is counted no more");
 }
 
+/// A frame that all receive is in memory once; its place in a queue is not.
+#[test]
+fn places_in_queues_are_bounded_over_all_connections() {
+    const MOST: usize = MIB;
+    const FRAMES: usize = 10_000;
+    let shared = Outboxes::new(false, WIDE).with_waiting_answers(MOST);
+    let shared = Arc::new(shared);
+    let frame = Frame::raw(&[7; 100]);
+    // They catch up, and take nothing.
+    let behind = |frames: usize| {
+        let (outbox, peer) = another_pair(&shared);
+        outbox.hold();
+        for _ in 0..frames {
+            push(&outbox, std::slice::from_ref(&frame));
+        }
+        (outbox, peer)
+    };
+    let greedy: Vec<_> = (0..32).map(|_| behind(FRAMES)).collect();
+    let holding = greedy.iter().filter(|(outbox, _)| !outbox.is_closing());
+    let holding = holding.count();
+    assert!((2..10).contains(&holding), "{holding} hold");
+    let (modest, _peer) = behind(100);
+    assert!(!modest.is_closing(), "it has less than its share");
+    drop(greedy);
+    let (again, _peer) = behind(FRAMES);
+    assert!(!again.is_closing(), "what was cut is counted no more");
+}
+
 fn both_ways(test: impl Fn(Arc<Outbox>, TcpStream)) {
     for writer_threads in [false, true] {
         let (outbox, peer) = pair(writer_threads);

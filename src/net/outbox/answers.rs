@@ -1,10 +1,10 @@
 //! What waits for single connections, in all outboxes together, bounded.
 //!
-//! A message waits once in memory, however many are behind; an answer is its connection's alone, and a page of history
-//! may have megabytes. Somebody with a thousand connections who asks on all of them and reads on none would hold
-//! gigabytes, each connection within its own bound. So while more waits than the bound for all, a connection may hold
-//! no more than its share of it; together they hold twice the bound at most, and the few who ask little keep what they
-//! have.
+//! A message waits once in memory, however many are behind, but has a place in each of their queues; an answer is its
+//! connection's alone, and a page of history may have megabytes. Somebody with a thousand connections who asks on all of
+//! them and reads on none would hold gigabytes, each connection within its own bound. So while more waits than the bound
+//! for all, a connection may hold no more than its share of it, and the less, the more waits: together they hold a few
+//! times the bound at most, and the few who ask little keep what they have.
 //!
 //! Owns two counts. Locks nothing.
 
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(super) struct Answers {
     most: usize,
-    /// Bytes of answers that wait.
+    /// Bytes that wait.
     waiting: AtomicUsize,
     /// Connections for which some wait.
     holders: AtomicUsize,
@@ -38,8 +38,13 @@ impl Answers {
 
     /// Whether more waits than may, and more than its share for a connection with `own` bytes.
     pub(super) fn are_too_many(&self, own: usize) -> bool {
-        let share = self.most / self.holders.load(Ordering::Relaxed).max(1);
-        self.waiting.load(Ordering::Relaxed) > self.most && own > share
+        let (most, waiting) = (
+            self.most as u64,
+            self.waiting.load(Ordering::Relaxed) as u64,
+        );
+        let holders = self.holders.load(Ordering::Relaxed).max(1) as u64;
+        // A share alone would let them pile up: each that comes adds its own to those that came before and stay.
+        waiting > most && own as u64 > most / holders * most / waiting
     }
 }
 
@@ -63,5 +68,21 @@ mod tests {
         answers.change(101, 0);
         assert_eq!(answers.waiting.into_inner(), 0);
         assert_eq!(answers.holders.into_inner(), 0);
+    }
+
+    #[test]
+    fn however_many_come_each_with_as_much_as_it_may_hold() {
+        const MOST: usize = 1_000_000;
+        let answers = Answers::new(MOST);
+        for _ in 0..15_000 {
+            let mut own = MOST / 8;
+            answers.change(0, own);
+            while answers.are_too_many(own) {
+                answers.change(own, own - own.div_ceil(16));
+                own -= own.div_ceil(16);
+            }
+        }
+        let waiting = answers.waiting.into_inner();
+        assert!(waiting < 5 * MOST, "{waiting}");
     }
 }

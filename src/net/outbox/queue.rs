@@ -18,7 +18,7 @@ pub(super) struct Cost {
     pub(super) bytes: usize,
     /// Large answers.
     pub(super) large: usize,
-    /// What waits for this connection alone, large or not, and is held by nobody else.
+    /// What waits for this connection alone, large or not, and is held by nobody else; of a shared frame its place.
     pub(super) own: usize,
 }
 
