@@ -140,6 +140,36 @@ fn a_taken_name_is_told_even_where_the_room_is_private() {
     create(&server, &eva, "general").refused(409, "room_exists");
 }
 
+/// They are put together from several looks at what is durable.
+#[test]
+fn long_lists_of_rooms_are_whole_and_in_order() {
+    let server = Server::start();
+    let (ann, ben) = (register(&server, "ann"), register(&server, "ben"));
+    let mut public = vec!["general".to_owned()];
+    let mut anns = public.clone();
+    for number in 0..50 {
+        let (creator, kind) = match number % 3 {
+            0 => (&ben, "public"),
+            1 => (&ann, "public"),
+            _ => (&ann, "private"),
+        };
+        let name = format!("room {number}");
+        create(&server, creator, &format!("{}?kind={kind}", encode(&name))).ok(201);
+        if kind == "public" {
+            public.push(name.clone());
+        }
+        if creator.name == ann.name {
+            anns.push(name);
+        }
+    }
+    for (path, expected) in [("/chat/rooms", public), ("/chat/list", anns)] {
+        let rooms = ann.get(&server, path).send().ok(200);
+        let listed = rooms.as_array().unwrap().iter();
+        let listed: Vec<&str> = listed.map(|room| room["name"].as_str().unwrap()).collect();
+        assert_eq!(listed, expected, "{path}");
+    }
+}
+
 #[test]
 fn lists_of_rooms() {
     let server = shared();

@@ -35,7 +35,8 @@ pub use thread::{HubThread, Inbox};
 pub use turns::{Turn, Turns};
 
 use crate::auth::token::Claims;
-use crate::model::{LogId, Readable, State, UserId};
+use crate::limits;
+use crate::model::{self, LogId, Readable, RoomId, State, UserId};
 use crate::protocol::{Code, CreateRequest, Error, Message, MessageRequest, Room, Seq, UserAction};
 use crate::store::Reader;
 use core::Core;
@@ -124,14 +125,34 @@ impl Hub {
 
     /// `[Room]` as JSON: the caller's.
     pub fn rooms_of(&self, claims: &Claims) -> Result<Vec<u8>, Error> {
-        let rooms = self.look_as(claims, |state, user| Ok(state.rooms_of(user)))?;
-        Ok(to_json(&rooms))
+        let rooms = self.look_as(claims, |state, user| Ok(state.user(user).rooms.clone()))?;
+        let rooms: Vec<RoomId> = rooms.into_iter().collect();
+        self.list_rooms(claims, &rooms, |room, user| room.has(user))
     }
 
     /// `[Room]` as JSON: the public ones.
     pub fn public_rooms(&self, claims: &Claims) -> Result<Vec<u8>, Error> {
-        let rooms = self.look_as(claims, |state, user| Ok(state.public_rooms(user)))?;
-        Ok(to_json(&rooms))
+        let rooms = self.look_as(claims, |state, _| Ok(state.public_rooms()))?;
+        self.list_rooms(claims, &rooms, |room, _| room.is_public())
+    }
+
+    /// Those of the rooms that the caller may still see. A few at a look, since what becomes durable meanwhile waits for
+    /// that, and there may be thousands, each with a hundred names.
+    fn list_rooms(
+        &self,
+        claims: &Claims,
+        rooms: &[RoomId],
+        may_see: impl Fn(&model::Room, UserId) -> bool,
+    ) -> Result<Vec<u8>, Error> {
+        let mut list = Vec::with_capacity(rooms.len());
+        for some in rooms.chunks(limits::ROOMS_AT_A_LOOK) {
+            self.look_as(claims, |state, user| {
+                let seen = some.iter().filter(|&&id| may_see(state.room(id), user));
+                list.extend(seen.map(|&id| state.room_for(id, user)));
+                Ok(())
+            })?;
+        }
+        Ok(to_json(&list))
     }
 
     pub fn users(&self, claims: &Claims) -> Result<UserList, Error> {

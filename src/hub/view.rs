@@ -78,9 +78,9 @@ impl State {
             .collect()
     }
 
-    pub fn public_rooms(&self, user: UserId) -> Vec<Room> {
+    pub fn public_rooms(&self) -> Vec<RoomId> {
         let public = self.rooms().filter(|(_, room)| room.is_public());
-        public.map(|(id, _)| self.room_for(id, user)).collect()
+        public.map(|(id, _)| id).collect()
     }
 
     pub fn members(&self, user: UserId, name: &str) -> Result<Vec<String>, Error> {
