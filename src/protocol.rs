@@ -17,9 +17,9 @@ pub use names::{
     check_password, check_report, check_room_name, check_user_name, fold,
 };
 pub use request::{
-    CheckedId, ClientFrame, CreateRequest, CredentialsRequest, Hello, HistoryRequest,
-    MessageRequest, PasswordRequest, ReadRequest, ReportRequest, TypingRequest, UserAction,
-    parse_body, parse_client_frame,
+    ClientFrame, CreateRequest, CredentialsRequest, Hello, HistoryRequest, MessageRequest,
+    PasswordRequest, ReadRequest, ReportRequest, TypingRequest, UserAction, parse_body,
+    parse_client_frame,
 };
 pub use welcome::{NameList, Welcome, WelcomeFrame};
 

@@ -46,7 +46,7 @@ fn check_name(name: &str) {
         folded,
         "names are compared by what folding makes of them"
     );
-    assert!(!RESERVED_NAMES.contains(&folded.as_str()));
+    assert!(!RESERVED_NAMES.contains(&&*folded));
     let path = format!("/chat/members/{}", percent_encode(name));
     let target = Target::parse(&path).expect("an encoded name stands in a path");
     assert_eq!(target.segments, ["chat", "members", name]);

@@ -24,7 +24,7 @@ impl Directory {
     pub fn reset(&self, state: &State) {
         let rooms = state
             .rooms()
-            .map(|(id, room)| (fold(&room.name), id))
+            .map(|(id, room)| (fold(&room.name).into_owned(), id))
             .collect();
         *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = rooms;
     }
@@ -33,11 +33,11 @@ impl Directory {
         self.rooms
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(fold(name), room);
+            .insert(fold(name).into_owned(), room);
     }
 
     pub fn find(&self, name: &str) -> Option<LogId> {
         let rooms = self.rooms.read().unwrap_or_else(PoisonError::into_inner);
-        rooms.get(&fold(name)).copied().map(LogId::Room)
+        rooms.get(&*fold(name)).copied().map(LogId::Room)
     }
 }

@@ -85,12 +85,12 @@ impl State {
 
     /// Ignoring case.
     pub fn find_user(&self, name: &str) -> Option<UserId> {
-        self.users_by_name.get(&fold(name)).copied()
+        self.users_by_name.get(&*fold(name)).copied()
     }
 
     /// Ignoring case.
     pub fn find_room(&self, name: &str) -> Option<RoomId> {
-        self.rooms_by_name.get(&fold(name)).copied()
+        self.rooms_by_name.get(&*fold(name)).copied()
     }
 
     /// The direct room of exactly these people.
@@ -139,14 +139,14 @@ impl State {
 
     fn insert_user(&mut self, user: User) -> UserId {
         let id = UserId(self.users.len() as u32);
-        self.users_by_name.insert(fold(&user.name), id);
+        self.users_by_name.insert(fold(&user.name).into_owned(), id);
         self.users.push(user);
         id
     }
 
     fn insert_room(&mut self, room: Room) -> RoomId {
         let id = self.next_room();
-        self.rooms_by_name.insert(fold(&room.name), id);
+        self.rooms_by_name.insert(fold(&room.name).into_owned(), id);
         if room.kind == RoomKind::Direct {
             self.direct
                 .insert(room.members.keys().copied().collect(), id);

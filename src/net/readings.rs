@@ -127,7 +127,7 @@ impl Readings {
     }
 
     fn none_yet(self: &Arc<Readings>, user: &str) -> Reading {
-        let user = fold(user);
+        let user = fold(user).into_owned();
         let fresh = || Own {
             space: Arc::new(Space::new(READING_BYTES_OF_USER)),
             readings: 0,

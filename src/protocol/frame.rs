@@ -12,10 +12,13 @@ pub struct Frame {
     bytes: Arc<[u8]>,
 }
 
+/// The first byte of a final text frame (RFC 6455, section 5.2).
+const TEXT: u8 = 0x81;
+
 impl Frame {
     /// A final text frame around `payload` (RFC 6455, section 5.2).
     pub fn text(payload: &[u8]) -> Frame {
-        Frame::build(0x81, payload)
+        Frame::build(TEXT, payload)
     }
 
     /// A ping without payload (section 5.5.2).
@@ -63,14 +66,30 @@ impl Frame {
     }
 
     fn build(first: u8, payload: &[u8]) -> Frame {
-        let mut bytes = Vec::with_capacity(header_length(payload.len()) + payload.len());
-        push_header(&mut bytes, first, payload.len());
-        bytes.extend_from_slice(payload);
-        Frame {
-            bytes: bytes.into(),
-        }
+        Frame::written(first, payload.len(), |bytes| {
+            bytes.extend_from_slice(payload)
+        })
+        .0
+    }
+
+    /// Around what `write` adds, of about `length` bytes; and how long the header is.
+    fn written(first: u8, length: usize, write: impl FnOnce(&mut Vec<u8>)) -> (Frame, usize) {
+        // The header tells the length, so it comes last and goes where room was left for the longest.
+        let mut bytes = Vec::with_capacity(LONGEST_HEADER + length);
+        bytes.resize(LONGEST_HEADER, 0);
+        write(&mut bytes);
+        let payload = bytes.len() - LONGEST_HEADER;
+        let header = header_length(payload);
+        let start = LONGEST_HEADER - header;
+        write_header(&mut bytes[start..LONGEST_HEADER], first, payload);
+        let frame = Frame {
+            bytes: bytes[start..].into(),
+        };
+        (frame, header)
     }
 }
+
+const LONGEST_HEADER: usize = 10;
 
 fn header_length(payload: usize) -> usize {
     match payload {
@@ -89,17 +108,18 @@ fn header_length_of(bytes: &[u8]) -> usize {
     }
 }
 
-fn push_header(bytes: &mut Vec<u8>, first: u8, payload: usize) {
-    bytes.push(first);
+/// `header` is as long as [`header_length`] says.
+fn write_header(header: &mut [u8], first: u8, payload: usize) {
+    header[0] = first;
     match payload {
-        0..=125 => bytes.push(payload as u8),
+        0..=125 => header[1] = payload as u8,
         126..=0xffff => {
-            bytes.push(126);
-            bytes.extend_from_slice(&(payload as u16).to_be_bytes());
+            header[1] = 126;
+            header[2..].copy_from_slice(&(payload as u16).to_be_bytes());
         }
         _ => {
-            bytes.push(127);
-            bytes.extend_from_slice(&(payload as u64).to_be_bytes());
+            header[1] = 127;
+            header[2..].copy_from_slice(&(payload as u64).to_be_bytes());
         }
     }
 }
@@ -107,8 +127,10 @@ fn push_header(bytes: &mut Vec<u8>, first: u8, payload: usize) {
 /// Appends a final text frame whose payload is `parts`, one after the other.
 pub fn push_text_frame<'a>(bytes: &mut Vec<u8>, parts: impl Iterator<Item = &'a [u8]> + Clone) {
     let payload = parts.clone().map(<[u8]>::len).sum();
-    bytes.reserve(header_length(payload) + payload);
-    push_header(bytes, 0x81, payload);
+    let (start, header) = (bytes.len(), header_length(payload));
+    bytes.reserve(header + payload);
+    bytes.resize(start + header, 0);
+    write_header(&mut bytes[start..], TEXT, payload);
     parts.for_each(|part| bytes.extend_from_slice(part));
 }
 
@@ -130,10 +152,15 @@ pub fn text_frame<T: Serialize + ?Sized>(action: &str, data: &T) -> Frame {
 
 /// A frame that answers the frame with this `id`.
 pub fn reply_frame<T: Serialize + ?Sized>(action: &str, data: &T, id: Option<&str>) -> Frame {
-    let payload = serde_json::to_vec(&Envelope { action, data, id })
-        .expect("protocol types always serialise");
-    Frame::text(&payload)
+    let envelope = Envelope { action, data, id };
+    let write = |bytes: &mut Vec<u8>| {
+        serde_json::to_writer(bytes, &envelope).expect("protocol types always serialise");
+    };
+    Frame::written(TEXT, USUAL_BYTES, write).0
 }
+
+/// Room for most answers, and for all of a message but its content.
+const USUAL_BYTES: usize = 256;
 
 const MESSAGE_PREFIX: &[u8] = br#"{"action":"Message","data":"#;
 
@@ -148,23 +175,27 @@ pub struct MessageFrame {
 
 impl MessageFrame {
     pub fn new(message: &Message) -> MessageFrame {
-        let json = serde_json::to_vec(message).expect("messages always serialise");
-        MessageFrame::from_json(&json)
+        MessageFrame::written(message.content.len() + USUAL_BYTES, |bytes| {
+            serde_json::to_writer(bytes, message).expect("messages always serialise");
+        })
     }
 
     /// From a message's JSON as it is stored.
     pub fn from_json(json: &[u8]) -> MessageFrame {
-        let payload = MESSAGE_PREFIX.len() + json.len() + 1;
-        let mut bytes = Vec::with_capacity(header_length(payload) + payload);
-        push_header(&mut bytes, 0x81, payload);
-        bytes.extend_from_slice(MESSAGE_PREFIX);
-        let json_start = bytes.len();
-        bytes.extend_from_slice(json);
-        bytes.push(b'}');
-        let frame = Frame {
-            bytes: bytes.into(),
-        };
-        MessageFrame { frame, json_start }
+        MessageFrame::written(json.len(), |bytes| bytes.extend_from_slice(json))
+    }
+
+    fn written(length: usize, write: impl FnOnce(&mut Vec<u8>)) -> MessageFrame {
+        let around = MESSAGE_PREFIX.len() + b"}".len();
+        let (frame, header) = Frame::written(TEXT, around + length, |bytes| {
+            bytes.extend_from_slice(MESSAGE_PREFIX);
+            write(bytes);
+            bytes.push(b'}');
+        });
+        MessageFrame {
+            frame,
+            json_start: header + MESSAGE_PREFIX.len(),
+        }
     }
 
     pub fn frame(&self) -> &Frame {

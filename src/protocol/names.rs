@@ -3,6 +3,7 @@
 use super::looks::{is_invisible, latin_look};
 use super::{Code, Error};
 use crate::limits::*;
+use std::borrow::Cow;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 /// The sender of announcements.
@@ -11,8 +12,14 @@ pub const SERVER_NAME: &str = "Server";
 pub const RESERVED_NAMES: [&str; 5] = ["server", "system", "all", "here", "me"];
 
 /// The form by which names are compared: Unicode lowercase.
-pub fn fold(name: &str) -> String {
-    name.to_lowercase()
+pub fn fold(name: &str) -> Cow<'_, str> {
+    if name
+        .bytes()
+        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+    {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(name.to_lowercase())
 }
 
 /// What a new account's name must be: as below, all of it visible, and not like a reserved name in other letters.
@@ -84,7 +91,7 @@ fn check_name(name: &str, what: &str, longest: usize, spaces: bool) -> Result<()
             "The {what} name needs at least one letter or digit."
         ));
     }
-    if RESERVED_NAMES.contains(&fold(name).as_str()) {
+    if RESERVED_NAMES.contains(&&*fold(name)) {
         return bad(format!(
             "The name {name:?} is reserved. Choose another one."
         ));

@@ -7,6 +7,7 @@ use crate::limits::FRAME_ID_BYTES;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Body of `POST /auth/createuser` and `POST /auth/login`.
@@ -139,20 +140,14 @@ pub enum UserAction {
     Hello(Hello),
 }
 
-/// A frame's `id`, known to be 1–64 bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckedId(pub String);
-
-impl CheckedId {
-    pub fn new(id: String) -> Result<CheckedId, Error> {
-        if (1..=FRAME_ID_BYTES).contains(&id.len()) {
-            return Ok(CheckedId(id));
-        }
-        Err(bad_request(format!(
-            "\"id\" has {} bytes; use 1 to {FRAME_ID_BYTES}.",
-            id.len()
-        )))
+fn check_id(id: &str) -> Result<(), Error> {
+    if (1..=FRAME_ID_BYTES).contains(&id.len()) {
+        return Ok(());
     }
+    Err(bad_request(format!(
+        "\"id\" has {} bytes; use 1 to {FRAME_ID_BYTES}.",
+        id.len()
+    )))
 }
 
 /// A frame from a client: what it asks for, or what is wrong with it, and the `id` to answer under.
@@ -172,12 +167,16 @@ struct Envelope<'a> {
     id: Option<&'a RawValue>,
 }
 
+/// A string that is copied only where it has escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// Parses an HTTP body. Not JSON: `bad_json`; JSON of another shape: `bad_request`.
 pub fn parse_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let text = std::str::from_utf8(body).map_err(|_| bad_json("The body is not UTF-8."))?;
     let raw: &RawValue =
         serde_json::from_str(text).map_err(|e| bad_json(&format!("The body is not JSON: {e}.")))?;
-    object("The body", raw)
+    object(|| "The body".to_owned(), raw)
 }
 
 /// Parses a text or binary message from a WebSocket.
@@ -193,26 +192,28 @@ pub fn parse_client_frame(payload: &[u8]) -> ClientFrame {
     };
     let id: Option<Result<Option<String>, _>> =
         envelope.id.map(|raw| serde_json::from_str(raw.get()));
-    let (id, id_error) = match id {
-        None | Some(Ok(None)) => (None, None),
-        Some(Ok(Some(id))) => {
-            let error = CheckedId::new(id.clone()).err();
-            (Some(id), error)
+    let id = match id.transpose() {
+        Ok(id) => id.flatten(),
+        Err(_) => {
+            return ClientFrame {
+                id: None,
+                action: Err(bad_request("\"id\" must be a string.".to_owned())),
+            };
         }
-        Some(Err(_)) => (
-            None,
-            Some(bad_request("\"id\" must be a string.".to_owned())),
-        ),
     };
-    let action = match id_error {
-        Some(error) => Err(error),
-        None => parse_action(&envelope),
-    };
+    let checked = id.as_deref().map_or(Ok(()), check_id);
+    let action = checked.and_then(|()| parse_action(&envelope));
     ClientFrame { id, action }
 }
 
 fn parse_envelope(payload: &[u8]) -> Result<Envelope<'_>, Error> {
     let text = std::str::from_utf8(payload).map_err(|_| bad_json("The frame is not UTF-8."))?;
+    if text.starts_with('{')
+        && let Ok(envelope) = serde_json::from_str(text)
+    {
+        return Ok(envelope);
+    }
+    // Few are like that: by the grammar first, so that what is not JSON at all is told so.
     let raw: &RawValue = serde_json::from_str(text)
         .map_err(|e| bad_json(&format!("The frame is not JSON: {e}.")))?;
     if !raw.get().starts_with('{') {
@@ -224,12 +225,12 @@ fn parse_envelope(payload: &[u8]) -> Result<Envelope<'_>, Error> {
 }
 
 fn parse_action(envelope: &Envelope<'_>) -> Result<UserAction, Error> {
-    let name: String = match envelope.action {
+    let Text(name) = match envelope.action {
         None => return Err(bad_request("The frame has no \"action\".".to_owned())),
         Some(raw) => serde_json::from_str(raw.get())
             .map_err(|_| bad_request("\"action\" must be a string.".to_owned()))?,
     };
-    let action = match name.as_str() {
+    let action = match &*name {
         "Message" => UserAction::Message(fields::<MessageData>(envelope, &name)?.into()),
         "Read" => UserAction::Read(fields(envelope, &name)?),
         "Typing" => UserAction::Typing(fields(envelope, &name)?),
@@ -260,7 +261,7 @@ fn data<T: DeserializeOwned>(envelope: &Envelope<'_>, action: &str) -> Result<T,
 
 /// As [`data`], where it is an object.
 fn fields<T: DeserializeOwned>(envelope: &Envelope<'_>, action: &str) -> Result<T, Error> {
-    object(&data_of(action), raw_data(envelope, action)?)
+    object(|| data_of(action), raw_data(envelope, action)?)
 }
 
 fn raw_data<'a>(envelope: &Envelope<'a>, action: &str) -> Result<&'a RawValue, Error> {
@@ -274,11 +275,11 @@ fn data_of(action: &str) -> String {
 }
 
 /// serde would take an array for a struct too, its values in the order of our fields, which is nobody's business.
-fn object<T: DeserializeOwned>(what: &str, raw: &RawValue) -> Result<T, Error> {
+fn object<T: DeserializeOwned>(what: impl Fn() -> String, raw: &RawValue) -> Result<T, Error> {
     if !raw.get().starts_with('{') {
-        return Err(bad_request(format!("{what} must be an object.")));
+        return Err(bad_request(format!("{} must be an object.", what())));
     }
-    serde_json::from_str(raw.get()).map_err(|e| shape_error(what, &e))
+    serde_json::from_str(raw.get()).map_err(|e| shape_error(&what(), &e))
 }
 
 /// The text is JSON by its grammar already, so what does not fit is of a wrong shape: a lone surrogate in a string too,
@@ -300,7 +301,7 @@ impl MessageRequest {
     pub fn check(&self) -> Result<(), Error> {
         names::check_content(&self.content)?;
         if let Some(id) = &self.id {
-            CheckedId::new(id.clone())?;
+            check_id(id)?;
         }
         Ok(())
     }

@@ -206,7 +206,7 @@ impl Draft {
         if name == SERVER_NAME || self.user(name).is_some() {
             return;
         }
-        self.nameless.insert(fold(name));
+        self.nameless.insert(fold(name).into_owned());
         self.users.push(UserRecord {
             name: name.to_owned(),
             display_name: name.to_owned(),
@@ -270,7 +270,7 @@ impl Draft {
                 if *generation >= found.generation {
                     found.password.clone_from(password);
                     found.generation = *generation;
-                    self.nameless.remove(&fold(user));
+                    self.nameless.remove(&*fold(user));
                 }
             }
             Event::SignedOutEverywhere { user, generation } => {
@@ -309,7 +309,7 @@ impl Draft {
     fn create_user(&mut self, record: &UserRecord, announcement: &Message) {
         if self.user(&record.name).is_none() {
             self.users.push(record.clone());
-        } else if self.nameless.remove(&fold(&record.name)) {
+        } else if self.nameless.remove(&*fold(&record.name)) {
             let found = self.user(&record.name).expect("it was just found");
             let generation = found.generation;
             found.clone_from(record);

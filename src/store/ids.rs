@@ -6,6 +6,7 @@
 use super::segments::Segment;
 use crate::protocol::{Message, Seq};
 use memchr::{memchr_iter, memmem};
+use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
@@ -37,13 +38,13 @@ impl IdIndex {
             let line = &content[start..end];
             start = end + 1;
             if seq > self.covered
-                && let Some(key) = key_of(line)
+                && let Some((sender, id)) = key_of(line)
             {
                 if self.entries.len() == self.entries.capacity() {
                     // An eighth at most is held in vain; doubling would hold half.
                     self.entries.reserve_exact(self.entries.len() / 8 + 64);
                 }
-                self.entries.push(self.hash(&key) | seq & SEQ_MASK);
+                self.entries.push(self.hash(&sender, &id) | seq & SEQ_MASK);
             }
         }
         self.covered = self.covered.max(segment.last());
@@ -56,7 +57,7 @@ impl IdIndex {
 
     /// The messages that may be the one of `sender` with this `id`, oldest first.
     pub fn candidates(&self, sender: &str, id: &str) -> impl Iterator<Item = Seq> + '_ {
-        let hash = self.hash(&(quoted(sender), quoted(id)));
+        let hash = self.hash(&quoted(sender), &quoted(id));
         let start = self.entries.partition_point(|&entry| entry < hash);
         let equal = self.entries[start..]
             .iter()
@@ -68,9 +69,9 @@ impl IdIndex {
         seqs.filter(|&seq| seq > 0)
     }
 
-    /// With nothing where the `seq` belongs.
-    fn hash(&self, key: &(Vec<u8>, Vec<u8>)) -> u64 {
-        self.hasher.hash_one(key) & !SEQ_MASK
+    /// Of both as a message's JSON holds them, with nothing where the `seq` belongs.
+    fn hash(&self, sender: &[u8], id: &[u8]) -> u64 {
+        self.hasher.hash_one((sender, id)) & !SEQ_MASK
     }
 }
 
@@ -80,14 +81,17 @@ fn quoted(text: &str) -> Vec<u8> {
 }
 
 /// Sender and id of a stored message, quoted, if it has an id.
-fn key_of(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+fn key_of(line: &[u8]) -> Option<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
     // An unescaped key stands in no string, since there every quote follows a backslash.
     memmem::find(line, br#","id":""#)?;
     if let Some((sender, id)) = quick_key(line) {
-        return Some((line[sender].to_vec(), line[id].to_vec()));
+        return Some((line[sender].into(), line[id].into()));
     }
     let message: Message = serde_json::from_slice(line).ok()?;
-    Some((quoted(&message.sender), quoted(message.id.as_deref()?)))
+    Some((
+        quoted(&message.sender).into(),
+        quoted(message.id.as_deref()?).into(),
+    ))
 }
 
 /// Where the quoted sender and id are, in the order of fields in which messages are written.
@@ -141,6 +145,10 @@ mod tests {
         serde_json::to_vec(&message).unwrap()
     }
 
+    fn key(sender: &str, id: &str) -> (Cow<'static, [u8]>, Cow<'static, [u8]>) {
+        (quoted(sender).into(), quoted(id).into())
+    }
+
     #[test]
     fn sender_and_id_are_found_whatever_the_content() {
         for content in [
@@ -150,8 +158,8 @@ mod tests {
             "\\",
         ] {
             for id in ["a", "\"", "\\\"\\", "é\n", r#"","id":"z"#] {
-                let found = key_of(&line("Eva", content, Some(id))).unwrap();
-                assert_eq!(found, (quoted("Eva"), quoted(id)), "{content} {id}");
+                let line = line("Eva", content, Some(id));
+                assert_eq!(key_of(&line), Some(key("Eva", id)), "{content} {id}");
             }
             assert_eq!(key_of(&line("Eva", content, None)), None);
         }
@@ -205,6 +213,6 @@ mod tests {
     #[test]
     fn fields_in_another_order_are_found_too() {
         let line = br#"{"room":"r","seq":1,"timestamp":5,"content":"c","sender":"Eva","id":"a"}"#;
-        assert_eq!(key_of(line), Some((quoted("Eva"), quoted("a"))));
+        assert_eq!(key_of(line), Some(key("Eva", "a")));
     }
 }

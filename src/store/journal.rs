@@ -245,18 +245,25 @@ pub struct Parts<'a> {
 /// The parts of `{"n":2,"batch":1,"event":"Message","data":{...}`: written by [`push_record`] and nobody else.
 pub fn split_event(body: &[u8]) -> Option<Parts<'_>> {
     let body = std::str::from_utf8(body).ok()?;
-    let (n, rest) = body.strip_prefix(r#"{"n":"#)?.split_once(r#","event":""#)?;
-    let (event, data) = rest.split_once(r#"","data":"#)?;
-    let (n, batch) = match n.split_once(r#","batch":"#) {
-        Some((n, batch)) => (n.parse().ok()?, batch.parse().ok()?),
-        None => (n.parse().ok()?, n.parse().ok()?),
+    let (n, rest) = split_number(body.strip_prefix(r#"{"n":"#)?)?;
+    let (batch, rest) = match rest.strip_prefix(r#","batch":"#) {
+        Some(rest) => split_number(rest)?,
+        None => (n, rest),
     };
+    let (event, rest) = rest.strip_prefix(r#","event":""#)?.split_once('"')?;
+    let data = rest.strip_prefix(r#","data":"#)?;
     Some(Parts {
         n,
         batch,
         event,
         data,
     })
+}
+
+fn split_number(text: &str) -> Option<(u64, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = text.split_at(digits);
+    Some((number.parse().ok()?, rest))
 }
 
 /// What stands behind the last line end.

@@ -172,7 +172,7 @@ fn give_passwords(
     losses: &mut Vec<String>,
 ) -> Result<(), OpenError> {
     for user in &mut draft.users {
-        if !draft.nameless.contains(&fold(&user.name)) {
+        if !draft.nameless.contains(&*fold(&user.name)) {
             continue;
         }
         let given = (means.new_password)().map_err(OpenError::new)?;
