@@ -15,9 +15,9 @@ pub struct RecentIds {
 
 #[derive(Default)]
 struct RoomIds {
-    by_id: HashMap<Arc<str>, (Seq, Millis)>,
+    by_id: HashMap<Arc<[u8]>, (Seq, Millis)>,
     /// The same ids in the order of their `seq`, for pruning.
-    order: VecDeque<(Seq, Arc<str>)>,
+    order: VecDeque<(Seq, Arc<[u8]>)>,
     /// Everything up to here was pruned.
     pruned: Seq,
     /// What the last fold covered; pruned at the next one, so that a sender whose look-up is that old is served.
@@ -55,7 +55,7 @@ impl RecentIds {
         let Some(ids) = self.rooms.get(&room) else {
             return Known::New;
         };
-        if let Some(&(seq, timestamp)) = ids.by_id.get(key(sender, id).as_str()) {
+        if let Some(&(seq, timestamp)) = ids.by_id.get(&*key(sender, id)) {
             return Known::Stored(seq, timestamp);
         }
         if covered < ids.pruned {
@@ -67,7 +67,7 @@ impl RecentIds {
 
     pub fn insert(&mut self, room: RoomId, sender: UserId, id: &str, seq: Seq, timestamp: Millis) {
         let ids = self.rooms.entry(room).or_default();
-        let key: Arc<str> = key(sender, id).into();
+        let key: Arc<[u8]> = key(sender, id).into();
         ids.by_id.insert(key.clone(), (seq, timestamp));
         ids.order.push_back((seq, key));
     }
@@ -105,8 +105,8 @@ impl RecentIds {
     }
 }
 
-fn key(sender: UserId, id: &str) -> String {
-    format!("{}:{id}", sender.0)
+fn key(sender: UserId, id: &str) -> Vec<u8> {
+    [&sender.0.to_le_bytes(), id.as_bytes()].concat()
 }
 
 #[cfg(test)]
