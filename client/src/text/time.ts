@@ -1,11 +1,17 @@
 // Owns: how times are written, in the reader's language and local time. Pure; times are ms since the Unix epoch.
 
-const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
-const DAY_OF_YEAR = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
-const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
-const SHORT_DAY = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
-const SHORT_DAY_OF_YEAR = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
+/** Makes a format when it is first used: each costs milliseconds, and a page comes up with one or two of them. */
+function lazily(options: Intl.DateTimeFormatOptions): (ms: number) => string {
+  let format: Intl.DateTimeFormat | undefined;
+  return (ms) => (format ??= new Intl.DateTimeFormat(undefined, options)).format(ms);
+}
+
+const time = lazily({ hour: '2-digit', minute: '2-digit' });
+const day = lazily({ weekday: 'long', day: 'numeric', month: 'long' });
+const dayOfYear = lazily({ weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
+const full = lazily({ dateStyle: 'full', timeStyle: 'medium' });
+const shortDay = lazily({ day: 'numeric', month: 'short' });
+const shortDayOfYear = lazily({ day: 'numeric', month: 'short', year: 'numeric' });
 
 /** The local day, as `2026-11-20`. */
 export function dayKey(ms: number): string {
@@ -27,29 +33,28 @@ export function startOfNextDay(ms: number): number {
 
 /** The time of day, as `16:42`. */
 export function formatTime(ms: number): string {
-  return TIME.format(ms);
+  return time(ms);
 }
 
 /** The day, as `Today`, `Yesterday` or `Friday, 20 November`; with the year where it is another one. */
 export function formatDayLabel(ms: number, now: number = Date.now()): string {
-  const day = dayKey(ms);
-  if (day === dayKey(now)) return 'Today';
+  const key = dayKey(ms);
+  if (key === dayKey(now)) return 'Today';
   const today = new Date(now);
   const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1);
-  if (day === dayKey(yesterday.getTime())) return 'Yesterday';
-  return (sameYear(ms, now) ? DAY : DAY_OF_YEAR).format(ms);
+  if (key === dayKey(yesterday.getTime())) return 'Yesterday';
+  return (sameYear(ms, now) ? day : dayOfYear)(ms);
 }
 
 /** Day and time in full, for a tooltip. */
 export function formatFull(ms: number): string {
-  return FULL.format(ms);
+  return full(ms);
 }
 
 /** For lists of hits: the time where it is today, else the day and the time. */
 export function formatShort(ms: number, now: number = Date.now()): string {
   if (dayKey(ms) === dayKey(now)) return formatTime(ms);
-  const day = (sameYear(ms, now) ? SHORT_DAY : SHORT_DAY_OF_YEAR).format(ms);
-  return `${day}, ${formatTime(ms)}`;
+  return `${(sameYear(ms, now) ? shortDay : shortDayOfYear)(ms)}, ${formatTime(ms)}`;
 }
 
 /** For `<time datetime>`. */
