@@ -43,7 +43,7 @@ export interface TimelineSurroundings {
 
 /** Messages of a page of older or newer history. */
 const PAGE = 100;
-/** Messages on each side of the place where a room is opened. */
+/** Messages before the place where a room is opened; after it comes a whole page, which most screens are filled by. */
 const CONTEXT = 50;
 /** A burst of messages is shown in steps of this many ms; a single one at once. */
 const STEP_MS = 50;
@@ -348,7 +348,7 @@ export class Timeline {
   async #fetchAround(room: RoomView, seq: number): Promise<Message[]> {
     const [before, after] = await Promise.all([
       this.#api.history(room.name, { before: seq + 1, limit: CONTEXT }),
-      this.#api.history(room.name, { after: seq, limit: CONTEXT }),
+      this.#api.history(room.name, { after: seq, limit: PAGE }),
     ]);
     return [...before.messages, ...after.messages];
   }

@@ -93,9 +93,9 @@ describe('opening', () => {
     await timeline.open(view);
     expect(asked).toEqual([
       { before: 201, limit: 50 },
-      { after: 200, limit: 50 },
+      { after: 200, limit: 100 },
     ]);
-    expect(shown()).toEqual(range(151, 250));
+    expect(shown()).toEqual(range(151, 300));
     expect(timeline.detached).toBe(true);
     expect(timeline.firstUnreadSeq).toBe(201);
   });
@@ -159,7 +159,7 @@ describe('history', () => {
     const { timeline, view, shown } = setUp({ last: 100_000 });
     await timeline.open(view);
     await timeline.jumpTo(50_000);
-    expect(shown()).toEqual(range(49_951, 50_050));
+    expect(shown()).toEqual(range(49_951, 50_100));
     expect(timeline.items.length).toBeLessThan(WINDOW_KEPT);
     await timeline.jumpToLatest();
     expect(shown().at(-1)).toBe(100_000);
