@@ -103,7 +103,7 @@ async function talking(tour: Tour, room: string): Promise<void> {
   await someone.sent(`@Ben thank you, ${room}`);
   await tour.look('general');
   await tour.room(room);
-  await someone.message('line 40').waitFor({ state: 'attached' });
+  await someone.message('line 20').waitFor({ state: 'attached' });
   await tour.look('an unread room');
   await page.getByRole('button', { name: /Jump to latest/ }).click();
   await someone.composer.fill('@be');

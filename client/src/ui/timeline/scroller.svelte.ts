@@ -21,7 +21,7 @@ interface Anchor {
 }
 
 /** How much is kept in the page above and below the viewport. */
-const AHEAD = 900;
+const AHEAD = 600;
 /** At the end is who has at most this much below the viewport. */
 const NEAR_END = 32;
 
@@ -88,11 +88,17 @@ export class Scroller<Row extends ScrollRow> {
 
   /** Puts a row so far below the viewport's top. False where there is no such row. */
   toRow(key: string, offset: number): boolean {
+    if (!this.aimAt(key, offset)) return false;
+    this.settle();
+    return true;
+  }
+
+  /** Chooses the rows for that place, without going there yet. False where there is no such row. */
+  aimAt(key: string, offset: number): boolean {
     if (this.#layout.indexOf(key) < 0) return false;
     this.atEnd = false;
     this.#anchors = [{ key, offset }];
     this.#window();
-    this.settle();
     return true;
   }
 
