@@ -325,6 +325,15 @@ impl Outbox {
     /// Sends what the socket takes of what waits for a thread. False where it failed or the oldest became too old.
     fn send_waiting(&self, queue: &mut Queue) -> bool {
         let waited = !queue.frames.is_empty();
+        let keeps_up = self.send_what_fits(queue);
+        if waited {
+            queue.report(&self.shared.answers);
+            self.written.notify_all();
+        }
+        keeps_up
+    }
+
+    fn send_what_fits(&self, queue: &mut Queue) -> bool {
         while let Some(waiting) = queue.frames.front() {
             let bytes = &waiting.frame.bytes()[queue.sent..];
             let Ok(sent) = self.send_now(bytes) else {
@@ -336,10 +345,6 @@ impl Outbox {
                 return since.elapsed() <= limits::BACKLOG_AGE;
             }
             queue.advance(sent, &self.shared);
-        }
-        if waited {
-            queue.report(&self.shared.answers);
-            self.written.notify_all();
         }
         true
     }

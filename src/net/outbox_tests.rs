@@ -83,6 +83,32 @@ fn without_any_thread_what_waits_goes_with_what_comes() {
     assert_eq!(read, MUCH + pings * 2);
 }
 
+/// There is room as soon as the earlier answer is gone, though more is waiting.
+#[test]
+fn without_any_thread_room_for_an_answer_is_told_too() {
+    let mut shared = Outboxes::new(false, WIDE);
+    shared.stack_bytes = usize::MAX >> 2;
+    let (outbox, mut peer) = pair_of(shared);
+    let long = Frame::raw(&vec![7; WIDE / 2 + 1]);
+    outbox.answer(&long);
+    fall_behind(&outbox);
+    let (sender, has_room) = std::sync::mpsc::channel();
+    let asks = outbox.clone();
+    std::thread::spawn(move || sender.send(asks.wait_for_room()));
+    peer.set_nonblocking(true).unwrap();
+    let mut left = long.bytes().len();
+    let mut buffer = vec![0; MIB];
+    while left > 0 {
+        match peer.read(&mut buffer[..left.min(MIB)]) {
+            Ok(count) => left -= count,
+            Err(_) => outbox.send(&Frame::ping()),
+        }
+    }
+    outbox.send(&Frame::ping());
+    assert_eq!(has_room.recv_timeout(Duration::from_secs(30)), Ok(true));
+    assert!(!outbox.is_closing());
+}
+
 #[test]
 fn answers_that_nobody_reads_are_bounded_over_all_connections() {
     const MOST: usize = 64 * MIB;
