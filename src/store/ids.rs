@@ -80,8 +80,11 @@ fn quoted(text: &str) -> Vec<u8> {
     serde_json::to_vec(text).expect("strings always serialise")
 }
 
-/// Sender and id of a stored message, quoted, if it has an id.
-fn key_of(line: &[u8]) -> Option<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+/// Sender and id, quoted.
+type Key<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
+/// The key of a stored message, if it has an id.
+fn key_of(line: &[u8]) -> Option<Key<'_>> {
     // An unescaped key stands in no string, since there every quote follows a backslash.
     memmem::find(line, br#","id":""#)?;
     if let Some((sender, id)) = quick_key(line) {
@@ -145,7 +148,7 @@ mod tests {
         serde_json::to_vec(&message).unwrap()
     }
 
-    fn key(sender: &str, id: &str) -> (Cow<'static, [u8]>, Cow<'static, [u8]>) {
+    fn key(sender: &str, id: &str) -> Key<'static> {
         (quoted(sender).into(), quoted(id).into())
     }
 
