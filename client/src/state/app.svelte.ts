@@ -200,13 +200,11 @@ export class App {
 
   #linked(up: boolean): void {
     this.connection.up(up);
+    this.people.linked(up);
     if (up) {
       // A doubt may have proved wrong; after a new link Welcome says the same again.
       if (this.rooms.loaded) this.outbox.resume();
-    } else {
-      if (!this.#socket.ready) this.outbox.pause();
-      this.people.disconnected();
-    }
+    } else if (!this.#socket.ready) this.outbox.pause();
   }
 
   #received(frame: ServerFrame): void {

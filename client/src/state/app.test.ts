@@ -387,6 +387,17 @@ describe('presence', () => {
     expect([app.people.isOnline('Ada'), app.people.isOnline('Cyrill')]).toEqual([true, false]);
   });
 
+  it('is known as before after a doubt that proved wrong', async () => {
+    const { app, platform, server } = await open();
+    platform.socket.receive({ action: 'Presence', data: { online: ['Ben'], offline: [] } });
+    server.silentFor.add('Ping');
+    await vi.advanceTimersByTimeAsync(4000);
+    expect([app.connection.status, app.people.isOnline('Ben')]).toEqual(['offline', undefined]);
+    platform.socket.receive({ action: 'Presence', data: { online: ['Cyrill'], offline: [] } });
+    expect(app.connection.status).toBe('online');
+    expect(['Ada', 'Ben', 'Cyrill'].map((name) => app.people.isOnline(name))).toEqual([true, true, true]);
+  });
+
   it('tells typing at most once in 3 s, and again after a message', async () => {
     const { app, platform } = await open();
     for (let key = 0; key < 20; key++) {

@@ -33,8 +33,9 @@ export class People {
   readonly #users = new SvelteMap<string, User>();
   /** Everybody with an account, by display name. */
   readonly all: User[] = $derived([...this.#users.values()].sort((a, b) => byText(a.display_name, b.display_name)));
-  /** Null while nobody tells us. */
-  #online: ReadonlySet<string> | null = $state.raw(null);
+  #online: ReadonlySet<string> = $state.raw(new Set());
+  /** Somebody tells us who comes and goes. */
+  #told = $state(false);
   #typists: readonly Typist[] = $state.raw([]);
 
   readonly #platform: Platform;
@@ -62,7 +63,7 @@ export class People {
 
   /** Undefined where that is not known, since the link is down. */
   isOnline(name: string): boolean | undefined {
-    return this.#online?.has(foldName(name));
+    return this.#told ? this.#online.has(foldName(name)) : undefined;
   }
 
   /** Names of the others who type in the room now. */
@@ -102,7 +103,7 @@ export class People {
 
   /** Some came, some went. */
   presence({ online, offline }: PresenceData): void {
-    const next = new Set(this.#online ?? []);
+    const next = new Set(this.#online);
     for (const name of offline) next.delete(foldName(name));
     for (const name of online) next.add(foldName(name));
     this.#online = next;
@@ -124,16 +125,19 @@ export class People {
     );
   }
 
-  /** The link is lost: nobody is known to type, nor to be there. */
-  disconnected(): void {
-    this.#online = null;
-    this.#typists = [];
+  /**
+   * Whether the link stands. While it does not nobody is known to type, nor to be there; where that was only a doubt nothing
+   * was missed, and who was there is told as before.
+   */
+  linked(up: boolean): void {
+    this.#told = up;
+    if (!up) this.#typists = [];
   }
 
   /** Nobody is signed in any more: a stranger at this browser has no business with the list. */
   clear(): void {
     this.#users.clear();
-    this.#online = null;
+    this.#online = new Set();
     this.#typists = [];
     this.#etag = null;
     this.#platform.storage.removeItem(KEYS.people);
