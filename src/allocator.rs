@@ -11,8 +11,8 @@
 pub fn settle() {
     use std::env;
     use std::os::unix::process::CommandExt;
-    // Threads keep small blocks of their own. What many senders lose by meeting in one arena, a quarter of their acks where
-    // there is nothing else to do, stands in docs/performance.md.
+    // Threads keep small blocks of their own. What many senders may lose by meeting in one arena stands in
+    // docs/performance.md.
     const ARENAS: (&str, &str) = ("MALLOC_ARENA_MAX", "1");
     // Blocks of this many bytes and more go back to the system when they are freed. It is glibc's first value; setting it
     // keeps it from growing.

@@ -11,7 +11,7 @@ use crate::store::{Line, Page, Reader, Selection};
 pub fn page(reader: &Reader, room: &Readable, selection: Selection) -> Result<Page, Error> {
     let mut page = reader.page(room.log, selection)?;
     for (&original, &newest) in replaced_in(room, selection) {
-        // The newest is not there yet where it is still on its way to the disk; then the text is what it was.
+        // A look is never ahead of the files; were it, the text is what it was.
         if let Some(newest) = reader.line(room.log, newest)? {
             let line = &mut page.lines[(original - page.first) as usize];
             *line = with_text_of(line, &newest);

@@ -4,7 +4,8 @@
 //!
 //! A user has so many bytes under way, of which each reading counts as an eighth at least; who has that much waits for
 //! their own. Pages that are being read have room together, as searches have, which take longer; nothing but reading
-//! holds it. For what is read and unsent see [`unsent`]: nobody waits for other people's receivers.
+//! holds it. For what is read and unsent see [`unsent`]: nobody waits for other people's receivers. Pages that were kept
+//! ([`super::pages`]) are not read, and count there alone.
 
 mod space;
 mod unsent;
