@@ -136,6 +136,32 @@ it('closed with unsent messages, sends them when the page is opened again', asyn
   expect((await ben.contents('general')).filter((text) => text === 'left behind')).toHaveLength(1);
 });
 
+it('opened with something unsent, lands at what is new all the same', async () => {
+  await ben.create('landing');
+  const { someone: ada } = await somebody();
+  await ada.page.goto('/room/landing');
+  await ada.page.getByRole('button', { name: 'Join the room' }).click();
+  await ada.settled();
+  cable.cut();
+  await ada.page.getByText('No connection').waitFor();
+  await ada.say('on its way');
+  await ada.page.goto('about:blank');
+  await ben.postMany('landing', 'meanwhile', 60);
+  // It stays on its way.
+  await ada.page.routeWebSocket('**/chat/connect', (page) => {
+    const through = page.connectToServer();
+    page.onMessage((text) => {
+      if (!String(text).includes('"action":"Message"')) through.send(text);
+    });
+  });
+  cable.plug();
+  await ada.page.goto('/room/landing');
+  await ada.settled();
+  await ada.log.getByText('meanwhile 1', { exact: true }).waitFor();
+  const toEnd = await ada.log.evaluate((log) => log.scrollHeight - log.clientHeight - log.scrollTop);
+  expect(toEnd).toBeGreaterThan(300);
+});
+
 it('asks for the password over the page when the session has ended, and keeps drafts and unsent messages', async () => {
   const { someone: ada, context } = await somebody();
   await ada.composer.fill('a draft');
