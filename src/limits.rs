@@ -50,7 +50,7 @@ pub const READING_BYTES_OF_USER: usize = 16 * 1024 * 1024;
 /// Pages that are read at this moment, all users' together, and as much for searches; beyond it one waits. Two of the
 /// longest, ten of the default size: more would keep no core busier.
 pub const READING_BYTES: usize = 32 * 1024 * 1024;
-/// Pages and lists over HTTP that wait to be sent, all users' together; beyond it whoever holds most loses the oldest.
+/// Pages and lists over HTTP that wait to be sent, all users' together, kept pages apart; beyond it whoever holds most loses the oldest.
 /// Five of the longest, thousands of the usual ones.
 pub const UNSENT_BYTES: usize = 64 * 1024 * 1024;
 /// Pages that were answered and are kept for who asks next: 270 of the usual ones.

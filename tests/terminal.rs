@@ -168,6 +168,22 @@ fn told(child: &Child, what: &str) -> String {
     String::from_utf8(bytes).expect("text").replace('\0', " ")
 }
 
+/// The address that it says it listens on.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn listening(child: &mut Child) -> String {
+    let line = follow(child).recv_timeout(HANG).expect("a first line");
+    line.strip_prefix("listening on http://")
+        .unwrap()
+        .to_owned()
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn serves_and_stops(mut child: Child, address: &str) {
+    assert!(is_well(address));
+    signal(&child, "TERM");
+    assert_eq!(code(&mut child), Some(0));
+}
+
 /// The process begins anew to keep its memory flat. Whoever watches it sees the same program, by its name and arguments.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[test]
@@ -175,8 +191,7 @@ fn beginning_anew_shows_nowhere_but_in_the_environment() {
     for (set, arenas) in [("", "1"), ("MALLOC_ARENA_MAX=3 ", "3")] {
         let directory = TempDir::new().unwrap();
         let mut child = start(directory.path(), &format!("{set} exec \"$0\" \"$@\""));
-        let line = follow(&mut child).recv_timeout(HANG).expect("a first line");
-        let address = line.strip_prefix("listening on http://").unwrap();
+        let address = listening(&mut child);
         let environment = told(&child, "environ");
         assert!(
             environment.contains(&format!("MALLOC_ARENA_MAX={arenas} ")),
@@ -190,9 +205,7 @@ fn beginning_anew_shows_nowhere_but_in_the_environment() {
             arguments.ends_with("melangerie --listen 127.0.0.1:0 --data data "),
             "{arguments}"
         );
-        assert!(is_well(address));
-        signal(&child, "TERM");
-        assert_eq!(code(&mut child), Some(0));
+        serves_and_stops(child, &address);
     }
 }
 
@@ -203,12 +216,10 @@ fn it_begins_anew_once_whatever_becomes_of_the_settings() {
     let directory = TempDir::new().unwrap();
     let begun = "exec env MELANGERIE_BEGUN_ANEW=1 \"$0\" \"$@\"";
     let mut child = start(directory.path(), begun);
-    let line = follow(&mut child).recv_timeout(HANG).expect("a first line");
+    let address = listening(&mut child);
     let environment = told(&child, "environ");
     assert!(!environment.contains("MALLOC_"), "{environment}");
-    assert!(is_well(line.strip_prefix("listening on http://").unwrap()));
-    signal(&child, "TERM");
-    assert_eq!(code(&mut child), Some(0));
+    serves_and_stops(child, &address);
 }
 
 /// Then the loader is the process's program, and beginning that anew would begin something else.
@@ -222,8 +233,6 @@ fn the_dynamic_loader_can_start_it() {
     let length = executable[path..].iter().position(|&b| b == 0).unwrap();
     let loader = String::from_utf8(executable[path..path + length].to_vec()).unwrap();
     let mut child = start(directory.path(), &format!("exec {loader} \"$0\" \"$@\""));
-    let line = follow(&mut child).recv_timeout(HANG).expect("a first line");
-    assert!(is_well(line.strip_prefix("listening on http://").unwrap()));
-    signal(&child, "TERM");
-    assert_eq!(code(&mut child), Some(0));
+    let address = listening(&mut child);
+    serves_and_stops(child, &address);
 }

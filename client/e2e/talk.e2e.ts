@@ -105,14 +105,20 @@ it('tells within 5 s that nothing comes through, although no connection was clos
   await ada.page.getByText('No connection').waitFor({ state: 'detached' });
 });
 
-it('reloaded with unsent messages, sends them once and in order', async () => {
-  await ben.create('reload');
-  const { someone: ada } = await somebody();
-  await ada.page.goto('/room/reload');
-  await ada.page.getByRole('button', { name: 'Join the room' }).click();
-  await ada.settled();
+/** Somebody in a new room of Ben's whose connection was lost just now. */
+async function cutOffIn(room: string): Promise<Someone> {
+  await ben.create(room);
+  const { someone } = await somebody();
+  await someone.page.goto(`/room/${room}`);
+  await someone.page.getByRole('button', { name: 'Join the room' }).click();
+  await someone.settled();
   cable.cut();
-  await ada.page.getByText('No connection').waitFor();
+  await someone.page.getByText('No connection').waitFor();
+  return someone;
+}
+
+it('reloaded with unsent messages, sends them once and in order', async () => {
+  const ada = await cutOffIn('reload');
   for (const text of ['first', 'second', 'third']) await ada.say(text);
   await ada.composer.fill('not finished');
   // The page itself comes from the server, so it can be loaded again only with the network; gone it must be before.
@@ -137,13 +143,7 @@ it('closed with unsent messages, sends them when the page is opened again', asyn
 });
 
 it('opened with something unsent, lands at what is new all the same', async () => {
-  await ben.create('landing');
-  const { someone: ada } = await somebody();
-  await ada.page.goto('/room/landing');
-  await ada.page.getByRole('button', { name: 'Join the room' }).click();
-  await ada.settled();
-  cable.cut();
-  await ada.page.getByText('No connection').waitFor();
+  const ada = await cutOffIn('landing');
   await ada.say('on its way');
   await ada.page.goto('about:blank');
   await ben.postMany('landing', 'meanwhile', 60);

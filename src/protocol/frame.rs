@@ -12,11 +12,13 @@ pub struct Frame {
     bytes: Arc<[u8]>,
 }
 
-/// The first byte of a final text frame (RFC 6455, section 5.2).
+/// How a final text frame begins (RFC 6455, section 5.2).
 const TEXT: u8 = 0x81;
+/// The other byte, and a length of eight.
+const LONGEST_HEADER: usize = 10;
 
 impl Frame {
-    /// A final text frame around `payload` (RFC 6455, section 5.2).
+    /// A final text frame around `payload`.
     pub fn text(payload: &[u8]) -> Frame {
         Frame::build(TEXT, payload)
     }
@@ -88,8 +90,6 @@ impl Frame {
         (frame, header)
     }
 }
-
-const LONGEST_HEADER: usize = 10;
 
 fn header_length(payload: usize) -> usize {
     match payload {

@@ -83,7 +83,8 @@ pub fn check(disk: &dyn Disk) -> Result<Checked, OpenError> {
         .map_err(|e| OpenError::io("list", "the data directory", &e))?;
     let mut journals: Vec<u64> = names.iter().filter_map(|n| journal::number_of(n)).collect();
     journals.sort_unstable();
-    if let Some(error) = newer_format(disk, &journals) {
+    // What cannot be read is told when it is its turn.
+    if let Ok(Some(error)) = newer_format(disk, &journals) {
         check.problem(&error);
         check.checked.newer = true;
         return Ok(check.checked);
@@ -108,17 +109,19 @@ pub fn check(disk: &dyn Disk) -> Result<Checked, OpenError> {
     Ok(check.checked)
 }
 
-/// Says where a version to come wrote it, which is no damage. What cannot be read is told when it is its turn.
-fn newer_format(disk: &dyn Disk, journals: &[u64]) -> Option<OpenError> {
+/// Says which file a version to come wrote, which is no damage.
+pub fn newer_format(disk: &dyn Disk, journals: &[u64]) -> Result<Option<OpenError>, OpenError> {
     let is_newer = |format: &u64| *format > journal::FORMAT;
-    let state = migrate::format_of(disk).ok().flatten();
-    if let Some(format) = state.filter(is_newer) {
-        return Some(journal::newer(snapshot::FILE, format));
+    if let Some(format) = migrate::format_of(disk)?.filter(is_newer) {
+        return Ok(Some(journal::newer(snapshot::FILE, format)));
     }
-    journals.iter().find_map(|&number| {
-        let header = header_of(disk, number).ok().flatten()?;
-        is_newer(&header.format).then(|| journal::newer(&journal::file(number), header.format))
-    })
+    for &number in journals {
+        let format = header_of(disk, number)?.map(|header| header.format);
+        if let Some(format) = format.filter(is_newer) {
+            return Ok(Some(journal::newer(&journal::file(number), format)));
+        }
+    }
+    Ok(None)
 }
 
 impl Check<'_> {

@@ -120,23 +120,18 @@ fn examine(disk: &RealDisk) -> Result<Checked, OpenError> {
 
 /// What another version wrote must not be taken for damage.
 fn refuse_other_formats(disk: &RealDisk) -> Result<(), OpenError> {
-    if let Some(format) = migrate::format_of(disk)?.filter(|&format| format != journal::FORMAT) {
-        return Err(match format > journal::FORMAT {
-            true => journal::newer(snapshot::FILE, format),
-            false => OpenError::new(format!(
-                "{} has format {format}. Start Melangerie once, which migrates it.",
-                snapshot::FILE
-            )),
-        });
-    }
     let names = disk
         .list("")
         .map_err(|e| OpenError::io("list", "the data directory", &e))?;
-    for number in names.iter().filter_map(|name| journal::number_of(name)) {
-        let header = check::header_of(disk, number)?;
-        if let Some(header) = header.filter(|header| header.format > journal::FORMAT) {
-            return Err(journal::newer(&journal::file(number), header.format));
-        }
+    let journals: Vec<u64> = names.iter().filter_map(|n| journal::number_of(n)).collect();
+    if let Some(newer) = check::newer_format(disk, &journals)? {
+        return Err(newer);
     }
-    Ok(())
+    match migrate::format_of(disk)? {
+        Some(format) if format != journal::FORMAT => Err(OpenError::new(format!(
+            "{} has format {format}. Start Melangerie once, which migrates it.",
+            snapshot::FILE
+        ))),
+        _ => Ok(()),
+    }
 }

@@ -6,10 +6,8 @@ function lazily(options: Intl.DateTimeFormatOptions): (ms: number) => string {
   return (ms) => (format ??= new Intl.DateTimeFormat(undefined, options)).format(ms);
 }
 
-const time = lazily({ hour: '2-digit', minute: '2-digit' });
 const day = lazily({ weekday: 'long', day: 'numeric', month: 'long' });
 const dayOfYear = lazily({ weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
-const full = lazily({ dateStyle: 'full', timeStyle: 'medium' });
 const shortDay = lazily({ day: 'numeric', month: 'short' });
 const shortDayOfYear = lazily({ day: 'numeric', month: 'short', year: 'numeric' });
 
@@ -32,9 +30,7 @@ export function startOfNextDay(ms: number): number {
 }
 
 /** The time of day, as `16:42`. */
-export function formatTime(ms: number): string {
-  return time(ms);
-}
+export const formatTime = lazily({ hour: '2-digit', minute: '2-digit' });
 
 /** The day, as `Today`, `Yesterday` or `Friday, 20 November`; with the year where it is another one. */
 export function formatDayLabel(ms: number, now: number = Date.now()): string {
@@ -47,9 +43,7 @@ export function formatDayLabel(ms: number, now: number = Date.now()): string {
 }
 
 /** Day and time in full, for a tooltip. */
-export function formatFull(ms: number): string {
-  return full(ms);
-}
+export const formatFull = lazily({ dateStyle: 'full', timeStyle: 'medium' });
 
 /** For lists of hits: the time where it is today, else the day and the time. */
 export function formatShort(ms: number, now: number = Date.now()): string {

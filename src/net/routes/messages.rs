@@ -38,18 +38,18 @@ pub(super) fn history(call: &Call<'_>, claims: &Claims) -> Answered {
     let look = || {
         let room = hub.readable(claims, name)?;
         let selection = reader.select(room.log, &range, room.last_seq);
-        let keeps = edits::is_untouched(&room, selection);
-        Ok::<_, Error>((room, selection, keeps))
+        let untouched = edits::is_untouched(&room, selection);
+        Ok::<_, Error>((room, selection, untouched))
     };
     // Nobody waits for what they may not read; and whoever waited may have left meanwhile, or been signed out.
-    let (room, selection, keeps) = look()?;
-    if keeps && let Some(json) = pages.find(room.log, selection) {
+    let (room, selection, untouched) = look()?;
+    if untouched && let Some(json) = pages.find(room.log, selection) {
         return Ok(Answer::json(200, json));
     }
     let reading = call.context.readings.begin_page(&claims.sub, range.limit)?;
-    let (room, selection, keeps) = look()?;
+    let (room, selection, untouched) = look()?;
     let json = edits::page(reader, &room, selection)?.to_json();
-    if keeps {
+    if untouched {
         pages.keep(room.log, selection, &json);
     }
     Ok(Answer::json(200, reading.of(json, call.stream)))
