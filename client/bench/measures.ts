@@ -1,10 +1,7 @@
-// Owns: how each of the client's figures is taken. Never judges them.
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+// Owns: how the figures of a page that is up are taken: scrolling, typing, memory. Never judges them.
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
 import { newBrowser, Someone } from '../e2e/browser';
 import type { Person, TestServer } from '../e2e/harness';
-import type { Room as RoomData } from '../src/wire/protocol';
 
 export interface Row {
   what: string;
@@ -20,13 +17,9 @@ export interface Stage {
 }
 
 /** The room that holds the messages. */
-const ROOM = 'archive';
+export const ROOM = 'archive';
 /** How many of them are on their way at once. */
 const BATCH = 2_000;
-/** Loads of which the median counts. */
-const LOADS = 5;
-/** The CPU is slowed so many times, as browsers' developers do to stand for a slow laptop. */
-const SLOWED = 6;
 /** How far is scrolled, and how fast: quicker than one reads, slower than one flings. */
 const SCROLL_PX = 45_000;
 const SCROLL_PX_A_SECOND = 3_000;
@@ -50,14 +43,19 @@ export async function prepare(ben: Person, count: number): Promise<void> {
 }
 
 /** Ada's browser, signed in. */
-async function signedIn({ browser, server, ada }: Stage): Promise<BrowserContext> {
+export async function signedIn({ browser, server, ada }: Stage): Promise<BrowserContext> {
   const context = await newBrowser(browser, server.url);
-  const user = { name: ada.name, display_name: ada.name, admin: true, active: true };
-  await context.addInitScript((session) => localStorage.setItem('melangerie.session', session), JSON.stringify({ token: ada.token, user }));
+  await signIn(context, ada);
   return context;
 }
 
-async function openRoom(stage: Stage): Promise<{ context: BrowserContext; someone: Someone; session: CDPSession }> {
+/** Whatever page comes up in the browser, Ada is signed in there. */
+export async function signIn(context: BrowserContext, ada: Person): Promise<void> {
+  const user = { name: ada.name, display_name: ada.name, admin: true, active: true };
+  await context.addInitScript((session) => localStorage.setItem('melangerie.session', session), JSON.stringify({ token: ada.token, user }));
+}
+
+export async function openRoom(stage: Stage): Promise<{ context: BrowserContext; someone: Someone; session: CDPSession }> {
   const context = await signedIn(stage);
   const someone = await Someone.in(context, `/room/${ROOM}`);
   await someone.settled();
@@ -66,115 +64,14 @@ async function openRoom(stage: Stage): Promise<{ context: BrowserContext; someon
   return { context, someone, session: await context.newCDPSession(someone.page) };
 }
 
-/** What comes over the wire, headers included, when somebody opens the page for the first time. */
-export async function firstLoad(stage: Stage): Promise<Row[]> {
-  const context = await signedIn(stage);
-  const page = await context.newPage();
-  const session = await context.newCDPSession(page);
-  await session.send('Network.enable');
-  const paths = new Map<string, string>();
-  let bytes = 0;
-  let files = 0;
-  session.on('Network.requestWillBeSent', ({ requestId, request }) => void paths.set(requestId, new URL(request.url).pathname));
-  session.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
-    if (/^\/(auth|chat)\//.test(paths.get(requestId) ?? '')) return;
-    bytes += encodedDataLength;
-    files++;
-  });
-  await page.goto('/room/general', { waitUntil: 'networkidle' });
-  await context.close();
-  return [{ what: `first load, ${files} files, compressed as the browser asks for over plain HTTP`, target: '≤ 150 KiB', figure: `${(bytes / 1024).toFixed(1)} KiB` }];
-}
-
-/** Runs in the page: when the composer can be used and no task of 50 ms or more was under way. */
-function timeToInteractive(): Promise<number> {
-  return new Promise((done) => {
-    let busyUntil = 0;
-    new PerformanceObserver((list) => {
-      for (const { startTime, duration } of list.getEntries()) busyUntil = Math.max(busyUntil, startTime + duration);
-    }).observe({ type: 'longtask', buffered: true });
-    let usable = 0;
-    const look = () => {
-      const ready = document.querySelector('#composer, textarea') && document.querySelector('[role=log][aria-busy=false] article');
-      if (ready && usable === 0) usable = performance.now();
-      // Quiet for a second after it could be used: what came before is all that stood in the way.
-      if (usable > 0 && performance.now() - Math.max(usable, busyUntil) > 1_000) done(Math.max(usable, busyUntil));
-      else setTimeout(look, 4);
-    };
-    look();
-  });
-}
-
-/** Ada has read the room, as one has who comes back to it. */
-async function readAll(stage: Stage): Promise<void> {
-  const { context } = await openRoom(stage);
-  for (;;) {
-    const rooms = await stage.ada.call<RoomData[]>('GET', '/chat/list');
-    if (rooms.some(({ name, last_seq, read_seq }) => name === ROOM && read_seq === last_seq)) break;
-    await pause(50);
-  }
-  await context.close();
-}
-
-/** The room's page as it stands when all is there, without a script: what the browser does here by itself with what is seen. */
-async function staticPage(stage: Stage): Promise<{ url: string; stop: () => void }> {
-  const { context, someone } = await openRoom(stage);
-  const html = (await someone.page.content())
-    .replaceAll(/<script.*?<\/script>/gs, '')
-    .replaceAll(' crossorigin=""', '')
-    .replaceAll('href="/', `href="${stage.server.url}/`);
-  await context.close();
-  const server = createServer((_, answer) => answer.setHeader('Content-Type', 'text/html; charset=utf-8').end(html));
-  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, stop: () => void server.close() };
-}
-
-/** From navigation until one can write and the messages are there: 100,000 in the room, nothing in the cache. First all are unread, then none. */
-export async function interactive(stage: Stage): Promise<Row[]> {
-  const room = `/room/${ROOM}`;
-  const [unread = []] = await loads(stage, [room]);
-  await readAll(stage);
-  const still = await staticPage(stage);
-  const [read = [], floor = []] = await loads(stage, [room, still.url]);
-  still.stop();
-  const ratio = (quantile(read, 0.5) / quantile(floor, 0.5)).toFixed(1);
-  return [
-    { what: `time to interactive, CPU slowed ${SLOWED} times, median of ${LOADS}`, target: '≤ 1,000 ms', figure: told(read) },
-    { what: 'the same page as static HTML without a script, by turns with it; ratio', target: 'what the browser does here by itself', figure: `${told(floor)}; ${ratio}` },
-    { what: 'the same, all 100,000 unread: the newest 500 come one by one', target: '≤ 1,200 ms', figure: told(unread) },
-  ];
-}
-
-const told = (times: number[]) => `${at(times, 0.5)} ms (${at(times, 0)} to ${at(times, 1)})`;
-
-/** Times of each of the pages, which are loaded by turns. */
-async function loads(stage: Stage, pages: string[]): Promise<number[][]> {
-  const times: number[][] = pages.map(() => []);
-  for (let load = 0; load < LOADS; load++) {
-    for (const [index, url] of pages.entries()) times[index]?.push(await timed(stage, url));
-  }
-  return times;
-}
-
-async function timed(stage: Stage, url: string): Promise<number> {
-  const context = await signedIn(stage);
-  const page = await context.newPage();
-  const session = await context.newCDPSession(page);
-  await session.send('Emulation.setCPUThrottlingRate', { rate: SLOWED });
-  await page.goto(url, { waitUntil: 'commit' });
-  const time = await page.evaluate(timeToInteractive);
-  await context.close();
-  return time;
-}
-
-interface TraceEvent {
+export interface TraceEvent {
   name: string;
   ts: number;
   dur?: number;
-  args?: { chrome_frame_reporter?: { state?: string; frame_type?: string } };
+  args?: { data?: { consumedCacheSize?: number }; chrome_frame_reporter?: { state?: string; frame_type?: string } };
 }
 
-async function traced(session: CDPSession, work: () => Promise<unknown>): Promise<TraceEvent[]> {
+export async function traced(session: CDPSession, work: () => Promise<unknown>): Promise<TraceEvent[]> {
   const events: TraceEvent[] = [];
   session.on('Tracing.dataCollected', ({ value }) => void events.push(...(value as unknown as TraceEvent[])));
   await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: ['devtools.timeline', 'disabled-by-default-devtools.timeline', 'disabled-by-default-devtools.timeline.frame'] } });
@@ -308,14 +205,14 @@ async function inUse(session: CDPSession): Promise<{ heap: number; nodes: number
   return { heap: usedSize, nodes };
 }
 
-const pause = (ms: number) => new Promise((over) => setTimeout(over, ms));
+export const pause = (ms: number) => new Promise((over) => setTimeout(over, ms));
 
 /** The value below which `part` of them lie, exactly. */
-function quantile(values: number[], part: number): number {
+export function quantile(values: number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0;
 }
 
-const at = (values: number[], part: number) => Math.round(quantile(values, part));
+export const at = (values: number[], part: number) => Math.round(quantile(values, part));
 const fine = (values: number[], part: number) => quantile(values, part).toFixed(1);
 

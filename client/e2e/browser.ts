@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { AxeResults } from 'axe-core';
-import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Locator, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { PASSWORD } from './harness';
 
@@ -11,20 +11,24 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 export const DESKTOP = { width: 1280, height: 800 };
 export const PHONE = { width: 360, height: 740 };
 
+/** How the browser is started; `args` are its own switches. */
+export const started = (...args: string[]) => ({
+  executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+  args: [
+    '--headless=new',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    ...args,
+  ],
+});
+
 export function launch(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-    args: [
-      '--headless=new',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  return chromium.launch(started());
 }
 
 export interface Surroundings {
@@ -32,18 +36,21 @@ export interface Surroundings {
   theme?: 'light' | 'dark';
 }
 
+/** What a person has before them. */
+export const surroundings = (url: string, { phone = false, theme = 'light' }: Surroundings = {}): BrowserContextOptions => ({
+  baseURL: url,
+  viewport: phone ? PHONE : DESKTOP,
+  hasTouch: phone,
+  isMobile: phone,
+  colorScheme: theme,
+  locale: 'en-GB',
+  reducedMotion: 'reduce',
+  permissions: ['clipboard-read', 'clipboard-write'],
+});
+
 /** A browser of one person, with nothing stored in it. */
-export async function newBrowser(browser: Browser, url: string, { phone = false, theme = 'light' }: Surroundings = {}): Promise<BrowserContext> {
-  const context = await browser.newContext({
-    baseURL: url,
-    viewport: phone ? PHONE : DESKTOP,
-    hasTouch: phone,
-    isMobile: phone,
-    colorScheme: theme,
-    locale: 'en-GB',
-    reducedMotion: 'reduce',
-    permissions: ['clipboard-read', 'clipboard-write'],
-  });
+export async function newBrowser(browser: Browser, url: string, around: Surroundings = {}): Promise<BrowserContext> {
+  const context = await browser.newContext(surroundings(url, around));
   context.setDefaultTimeout(30_000);
   return context;
 }
