@@ -1,5 +1,5 @@
-// How the client is tested against a real server, and in a real browser. One file after the other and one worker: each
-// starts a server and a browser, and a small machine has room for one of them.
+// How the client is tested against a real server, and in a real browser. Two files at a time: each starts a server and a
+// browser, and while one waits, as tests of lost links do, a small machine has room for the other.
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 
@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     environment: './src/testing/environment.ts',
     include: ['e2e/**/*.e2e.ts'],
-    fileParallelism: false,
+    maxWorkers: 2,
     // Only a guard against a test that hangs; what is waited for is waited for by itself.
     testTimeout: 120_000,
     hookTimeout: 120_000,
