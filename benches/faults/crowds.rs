@@ -1,13 +1,15 @@
 //! Crowds: as many connections as there may be, more than that, and all of them at once.
 
-use crate::common::{Connection, until};
+use crate::common::{Connection, RawSocket, Server, until};
 use crate::load::stage::{QUIET, launch};
 use crate::load::{Client, Plan, Usage, office};
 use crate::receivers::{Reluctant, behind};
 use crate::report::{Measured, Report};
 use crate::scene::{self, IDLE_BYTES, Scene, mib};
 use melangerie::limits;
+use melangerie::protocol::RoomKind;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// As many as the system keeps in a listening socket's queue.
@@ -106,6 +108,61 @@ pub fn at_once() -> Report {
         bound_mib: mib(COUNT * (IDLE_BYTES + welcome)) + scene::house(500),
         measured: Measured {
             notes: format!("{:.1} s until the last was welcomed", time.as_secs_f64()),
+            ..measured
+        },
+    }
+}
+
+/// Somebody in as many rooms of as many members as are listed by name, who hangs up whenever they are welcomed.
+pub fn reconnecting() -> Report {
+    const ROOMS: usize = 1_500;
+    const CONNECTIONS: usize = 20;
+    let people = limits::LISTED_MEMBERS;
+    let mut scene = Scene::furnished(launch(), people + 2, 3, |office| {
+        for room in 0..ROOMS {
+            office.furnish(&format!("room {room}"), RoomKind::Private, 2..people + 2);
+        }
+    });
+    let (over, welcomes) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let reconnect = |server: &Server| {
+        let bearer = format!("Bearer {}", scene::person(2).token);
+        let headers = [("Authorization", bearer.as_str())];
+        while !over.load(Ordering::Relaxed) {
+            let connection = Connection::open(server.address);
+            let host = server.address.to_string();
+            let mut socket = RawSocket::upgrade(connection, &host, &headers);
+            assert_eq!(socket.connection.bytes(2), [0x81, 127], "a long Welcome");
+            welcomes.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    const TIME: Duration = Duration::from_secs(20);
+    std::thread::scope(|scope| {
+        for _ in 0..CONNECTIONS {
+            scope.spawn(|| reconnect(&scene.server));
+        }
+        std::thread::sleep(TIME);
+        over.store(true, Ordering::Relaxed);
+    });
+    scene.look();
+    let measured = scene.end();
+    // Names of ten letters, with quotes and a comma; a room's own fields.
+    let welcome = ROOMS * (people * 13 + 256);
+    Report {
+        scenario: format!(
+            "{CONNECTIONS} connections of one person in {ROOMS} rooms of {people}, who hang up when they are welcomed"
+        ),
+        holds: "others' messages are acked meanwhile",
+        bound: format!(
+            "2 × {CONNECTIONS} × ({} KiB and a Welcome of {} KiB)",
+            IDLE_BYTES / 1024,
+            welcome / 1024
+        ),
+        bound_mib: mib(2 * CONNECTIONS * (IDLE_BYTES + welcome)) + scene::house(500),
+        measured: Measured {
+            notes: format!(
+                "{:.0} welcomes a second",
+                welcomes.into_inner() as f64 / TIME.as_secs_f64()
+            ),
             ..measured
         },
     }

@@ -27,9 +27,10 @@ use std::process::ExitCode;
 
 type Scenario = fn() -> Report;
 
-const SCENARIOS: [(&str, Scenario); 16] = [
+const SCENARIOS: [(&str, Scenario); 17] = [
     ("idle", crowds::idle),
     ("at-once", crowds::at_once),
+    ("reconnecting", crowds::reconnecting),
     ("past-the-system", crowds::past_the_system),
     ("stopped", receivers::one_stopped),
     ("sipping", receivers::one_sipping),

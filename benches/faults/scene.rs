@@ -38,12 +38,24 @@ impl Scene {
     /// A server with so many people, the first `members` of them in [`ROOM`], where `missed` was said that nobody has
     /// read. The pair talks there.
     pub fn set(launch: Launch, people: usize, members: usize, missed: &[String]) -> Scene {
+        Scene::furnished(launch, people, members, |office| {
+            for content in missed {
+                office.write(ROOM, 2, content.clone(), None);
+            }
+        })
+    }
+
+    /// The same, where `furnish` says what else there is.
+    pub fn furnished(
+        launch: Launch,
+        people: usize,
+        members: usize,
+        furnish: impl FnOnce(&mut Office),
+    ) -> Scene {
         let mut office = Office::open(launch.data_path());
         office.hire(people);
         office.furnish(ROOM, RoomKind::Private, 0..members);
-        for content in missed {
-            office.write(ROOM, 2, content.clone(), None);
-        }
+        furnish(&mut office);
         office.close();
         launch.hand_over();
         let server = launch.start();
