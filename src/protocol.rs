@@ -8,6 +8,7 @@ mod frame;
 mod looks;
 mod names;
 mod request;
+mod room_list;
 mod welcome;
 
 pub use error::{Code, Error};
@@ -21,6 +22,7 @@ pub use request::{
     PasswordRequest, ReadRequest, ReportRequest, TypingRequest, UserAction, parse_body,
     parse_client_frame,
 };
+pub use room_list::{ListedRoom, RoomParts, SharedRoom, rooms_json};
 pub use welcome::{NameList, Welcome, WelcomeFrame};
 
 use serde::{Deserialize, Serialize};

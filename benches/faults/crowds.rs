@@ -143,6 +143,7 @@ pub fn reconnecting() -> Report {
         std::thread::sleep(TIME);
         over.store(true, Ordering::Relaxed);
     });
+    scene.dismiss_pair();
     scene.look();
     let measured = scene.end();
     // Names of ten letters, with quotes and a comma; a room's own fields.

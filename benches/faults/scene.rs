@@ -18,7 +18,7 @@ const JOURNAL_BYTES: u64 = 256 * 1024;
 pub struct Scene {
     pub server: Server,
     pub measured: Measured,
-    pair: Pair,
+    pair: Option<Pair>,
 }
 
 /// With these limits, so that they are folded early.
@@ -61,7 +61,7 @@ impl Scene {
         let server = launch.start();
         let idle = Measured::begin(server.pid());
         // The pair is a part of what the scenario costs.
-        let pair = Pair::start(&server, &person(0), &person(1), ROOM);
+        let pair = Some(Pair::start(&server, &person(0), &person(1), ROOM));
         Scene {
             server,
             measured: idle,
@@ -71,6 +71,13 @@ impl Scene {
 
     pub fn look(&mut self) {
         self.measured.look(self.server.pid());
+    }
+
+    /// The pair goes: how it fared is told of the time until now, not of a calm that follows.
+    pub fn dismiss_pair(&mut self) {
+        if let Some(pair) = self.pair.take() {
+            self.measured.health = Some(pair.stop());
+        }
     }
 
     /// Everybody but the pair has gone: so must be what they took. Then the pair goes too.
@@ -86,7 +93,7 @@ impl Scene {
             back.then_some(())
         });
         self.measured.worst.peak = self.measured.worst.peak.max(Usage::of(pid).peak);
-        self.measured.health = Some(self.pair.stop());
+        self.dismiss_pair();
         assert_eq!(self.server.stop().code(), Some(0), "it stops as asked");
         self.measured
     }

@@ -37,7 +37,9 @@ pub use turns::{Turn, Turns};
 use crate::auth::token::Claims;
 use crate::limits;
 use crate::model::{self, LogId, Readable, RoomId, State, UserId};
-use crate::protocol::{Code, CreateRequest, Error, Message, MessageRequest, Room, Seq, UserAction};
+use crate::protocol::{
+    Code, CreateRequest, Error, Message, MessageRequest, Room, Seq, UserAction, rooms_json,
+};
 use crate::store::Reader;
 use core::Core;
 use directory::Directory;
@@ -137,7 +139,7 @@ impl Hub {
     }
 
     /// Those of the rooms that the caller may still see. A few at a look, since what becomes durable meanwhile waits for
-    /// that, and there may be thousands, each with a hundred names.
+    /// that, and there may be thousands, each with a hundred names that nobody has asked for yet.
     fn list_rooms(
         &self,
         claims: &Claims,
@@ -148,11 +150,11 @@ impl Hub {
         for some in rooms.chunks(limits::ROOMS_AT_A_LOOK) {
             self.look_as(claims, |state, user| {
                 let seen = some.iter().filter(|&&id| may_see(state.room(id), user));
-                list.extend(seen.map(|&id| state.room_for(id, user)));
+                list.extend(seen.map(|&id| state.listed(id, user)));
                 Ok(())
             })?;
         }
-        Ok(to_json(&list))
+        Ok(rooms_json(&list))
     }
 
     pub fn users(&self, claims: &Claims) -> Result<UserList, Error> {

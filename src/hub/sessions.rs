@@ -57,7 +57,7 @@ impl Core {
             .iter()
             .filter_map(|&room| self.missed(user, room, since.as_ref()))
             .collect();
-        let welcome = self.welcome(user);
+        let welcome = self.welcome(user, &rooms);
         self.effect(Effect::Open {
             connection,
             user,
@@ -105,17 +105,17 @@ impl Core {
         })
     }
 
-    fn welcome(&mut self, user: UserId) -> WelcomeFrame {
+    /// All that it says is as it is now, but nothing long is copied or written out: others wait for this thread.
+    fn welcome(&mut self, user: UserId, rooms: &[RoomId]) -> WelcomeFrame {
         let state = &self.state;
         let online = self.presence.online(|user| &state.user(user).name);
-        let rooms = self.rooms_of(user);
+        let rooms = rooms.iter().map(|&room| state.listed(room, user)).collect();
         let welcome = Welcome {
-            user: &self.state.user(user).public(),
-            rooms: &rooms,
+            user: &state.user(user).public(),
             users: &self.people.etag(),
             version: env!("CARGO_PKG_VERSION"),
         };
-        welcome.with(online)
+        welcome.with(rooms, online)
     }
 
     pub fn disconnect(&mut self, connection: ConnectionId) {

@@ -444,7 +444,7 @@ fn without_a_disk_nothing_is_decided_and_everything_is_readable() {
         Code::StorageFailed
     );
     assert_eq!(code(core.visible_room(eva, "void")), Code::RoomNotFound);
-    assert_eq!(core.rooms_of(eva).len(), 1);
+    assert_eq!(core.user(eva).rooms.len(), 1);
     core.storage_works = true;
     core.create_room(eva, create("void", RoomKind::Public, &[]))
         .unwrap();

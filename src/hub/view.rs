@@ -5,8 +5,8 @@ use super::accounts::{Account, Credentials};
 use super::core::{Session, is_alive, shown, signed_out};
 use crate::auth::token::Claims;
 use crate::limits;
-use crate::model::{LogId, Readable, RoomId, State, UserId};
-use crate::protocol::{Code, Error, Room};
+use crate::model::{self, LogId, Readable, RoomId, State, UserId};
+use crate::protocol::{Code, Error, ListedRoom, Room, SharedRoom};
 
 impl State {
     /// The user of a token, if it is alive.
@@ -48,20 +48,14 @@ impl State {
     /// A room as this user sees it.
     pub fn room_for(&self, id: RoomId, user: UserId) -> Room {
         let room = self.room(id);
-        let listed = room.members.len() <= limits::LISTED_MEMBERS;
-        let names = || {
-            room.members
-                .keys()
-                .map(|&member| self.name(member).to_owned())
-                .collect()
-        };
-        let members = (listed && (room.is_public() || room.has(user))).then(names);
+        let may_see = room.is_public() || room.has(user);
+        let members = self.listed_members(room).filter(|_| may_see);
         Room {
             name: room.name.clone(),
             kind: room.kind,
             topic: room.topic.clone(),
             member_count: room.members.len(),
-            members,
+            members: members.map(|names| names.into_iter().map(str::to_owned).collect()),
             last_seq: room.last_seq,
             read_seq: room.members.get(&user).copied().unwrap_or(0),
             created: room.created,
@@ -69,13 +63,37 @@ impl State {
         }
     }
 
-    /// The caller's rooms, in the order in which they were made.
-    pub fn rooms_of(&self, user: UserId) -> Vec<Room> {
-        let rooms = &self.user(user).rooms;
-        rooms
-            .iter()
-            .map(|&room| self.room_for(room, user))
-            .collect()
+    /// The same for a list of rooms that this user may see: cheap, however many members the room has.
+    pub fn listed(&self, id: RoomId, user: UserId) -> ListedRoom {
+        let room = self.room(id);
+        let make = || {
+            let shared = SharedRoom {
+                name: &room.name,
+                kind: room.kind,
+                topic: &room.topic,
+                member_count: room.members.len(),
+                members: self.listed_members(room),
+                created: room.created,
+                creator: &room.creator,
+            };
+            shared.piece()
+        };
+        ListedRoom {
+            shared: room.shown.get_or_make(make),
+            last_seq: room.last_seq,
+            read_seq: room.members.get(&user).copied().unwrap_or(0),
+        }
+    }
+
+    /// The members' names in the order in which they came, where they are few enough to be listed.
+    fn listed_members(&self, room: &model::Room) -> Option<Vec<&str>> {
+        let few = room.members.len() <= limits::LISTED_MEMBERS;
+        few.then(|| {
+            room.members
+                .keys()
+                .map(|&member| self.name(member))
+                .collect()
+        })
     }
 
     pub fn public_rooms(&self) -> Vec<RoomId> {

@@ -185,7 +185,7 @@ impl State {
                 let id = self.known_room(room)?;
                 let user = self.known_user(user)?;
                 self.apply_message(announcement)?;
-                self.rooms[id.0 as usize].members.remove(&user);
+                self.rooms[id.0 as usize].leave(user);
                 self.users[user.0 as usize].rooms.remove(&id);
                 Ok(())
             }
@@ -294,10 +294,7 @@ impl State {
     }
 
     fn add_member(&mut self, room: RoomId, user: UserId, read: Seq) {
-        self.rooms[room.0 as usize]
-            .members
-            .entry(user)
-            .or_insert(read);
+        self.rooms[room.0 as usize].enter(user, read);
         self.users[user.0 as usize].rooms.insert(room);
     }
 

@@ -1,10 +1,11 @@
 //! `Welcome`, put together when it is sent.
 //!
-//! It names everybody who is online. When thousands come back at once, each of them is told the thousands: so the names
-//! lie in pieces that all these frames share, and only a frame that is being sent has bytes of its own.
+//! It names everybody who is online, and one's rooms with their members. When thousands come back at once, each of them is
+//! told the thousands: so the names lie in pieces that all these frames share, and only a frame that is being sent has
+//! bytes of its own.
 
 use super::frame::push_text_frame;
-use super::{Room, User};
+use super::{ListedRoom, RoomParts, User};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -46,22 +47,25 @@ impl NameList {
     }
 }
 
-/// Data of `Welcome`, the first frame after authentication, all but `online`.
+/// Data of `Welcome`, the first frame after authentication, all but `rooms` and `online`.
 #[derive(Serialize)]
 pub struct Welcome<'a> {
     pub user: &'a User,
-    pub rooms: &'a [Room],
     /// The `ETag` of `GET /chat/users`.
     pub users: &'a str,
     pub version: &'a str,
 }
 
 impl Welcome<'_> {
-    pub fn with(&self, online: NameList) -> WelcomeFrame {
+    pub fn with(&self, rooms: Vec<ListedRoom>, online: NameList) -> WelcomeFrame {
         let mut data = serde_json::to_vec(self).expect("protocol types always serialise");
-        // What `online` follows has no closing brace.
+        // More fields follow.
         data.pop();
-        WelcomeFrame { data, online }
+        WelcomeFrame {
+            data,
+            rooms,
+            online,
+        }
     }
 }
 
@@ -69,20 +73,23 @@ impl Welcome<'_> {
 #[derive(Debug)]
 pub struct WelcomeFrame {
     data: Vec<u8>,
+    rooms: Vec<ListedRoom>,
     online: NameList,
 }
 
 impl WelcomeFrame {
     /// Appends the frame, header included.
     pub fn push_to(&self, bytes: &mut Vec<u8>) {
+        let rooms = RoomParts::of(&self.rooms);
+        let names = self.online.parts().map(str::as_bytes);
         let before = [
             br#"{"action":"Welcome","data":"#,
             &*self.data,
-            br#","online":["#,
+            br#","rooms":"#,
         ];
-        let names = self.online.parts().map(str::as_bytes);
-        let parts = before.into_iter().chain(names).chain([&b"]}}"[..]]);
-        push_text_frame(bytes, parts);
+        let parts = before.into_iter().chain(rooms.iter());
+        let parts = parts.chain([&br#","online":["#[..]]).chain(names);
+        push_text_frame(bytes, parts.chain([&b"]}}"[..]]));
     }
 }
 

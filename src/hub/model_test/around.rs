@@ -16,7 +16,8 @@ use crate::hub::read_model::ReadModel;
 use crate::hub::{LookedUp, NewMessage, Original, Settings, Since};
 use crate::model::{GENERAL, LogId, Readable, RoomId, State, UserId};
 use crate::protocol::{
-    Code, Error, Frame, RoomKind, SERVER_NAME, Seq, parse_body, parse_client_frame,
+    Code, Error, Frame, Room as RoomView, RoomKind, SERVER_NAME, Seq, parse_body,
+    parse_client_frame, rooms_json,
 };
 use crate::store::Entry;
 use serde_json::{Value, json};
@@ -512,6 +513,12 @@ impl Around {
         assert_eq!(searchable.map_err(|error| error.code), own);
     }
 
+    /// The rooms as a list of them shows them, which shares what it can with the lists before.
+    fn listed(&self, rooms: impl Iterator<Item = RoomId>, user: UserId) -> Vec<RoomView> {
+        let listed: Vec<_> = rooms.map(|id| self.core.listed(id, user)).collect();
+        serde_json::from_slice(&rooms_json(&listed)).expect("rooms as JSON")
+    }
+
     /// All that each person can see, and that nobody is told what the rules do not say.
     fn compare(&mut self) {
         assert_eq!(self.world.told, [], "nothing was decided that tells this");
@@ -519,9 +526,10 @@ impl Around {
             let user = UserId(who as u32);
             let mine = |room: &Room| room.members.contains_key(&who);
             let public = |room: &Room| room.kind == RoomKind::Public;
-            assert_eq!(self.core.rooms_of(user), self.world.rooms_where(who, mine));
-            let listed = self.core.public_rooms().into_iter();
-            let listed: Vec<_> = listed.map(|id| self.core.room_for(id, user)).collect();
+            let rooms = &self.core.user(user).rooms;
+            let listed = self.listed(rooms.iter().copied(), user);
+            assert_eq!(listed, self.world.rooms_where(who, mine));
+            let listed = self.listed(self.core.public_rooms().into_iter(), user);
             assert_eq!(listed, self.world.rooms_where(who, public));
             assert_eq!(json!(self.core.account(user).user), self.world.user(who));
             for room in ROOMS {

@@ -1,0 +1,135 @@
+//! `[Room]`, put together when it is sent.
+//!
+//! Somebody's rooms may be thousands, each with the names of a hundred members, and everybody else in them is sent the same
+//! names. So all of a room that everybody sees alike is one piece of JSON, which all lists share; a list adds what
+//! changes with each message and each reader.
+
+use super::{Millis, RoomKind, Seq};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// A [`Room`](super::Room) without `last_seq` and `read_seq`.
+#[derive(Serialize)]
+pub struct SharedRoom<'a> {
+    pub name: &'a str,
+    pub kind: RoomKind,
+    pub topic: &'a str,
+    pub member_count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<&'a str>>,
+    pub created: Millis,
+    pub creator: &'a str,
+}
+
+impl SharedRoom<'_> {
+    /// For [`ListedRoom::shared`].
+    pub fn piece(&self) -> Arc<str> {
+        let mut json = serde_json::to_string(self).expect("protocol types always serialise");
+        // More fields follow.
+        json.pop();
+        json.into()
+    }
+}
+
+/// A room in a list for one person.
+#[derive(Clone, Debug)]
+pub struct ListedRoom {
+    /// What [`SharedRoom::piece`] gave.
+    pub shared: Arc<str>,
+    pub last_seq: Seq,
+    pub read_seq: Seq,
+}
+
+/// `[Room]` in parts, of which only the short ones are its own.
+pub struct RoomParts<'a> {
+    rooms: &'a [ListedRoom],
+    /// What follows each room's piece, with the comma before the next.
+    own: Vec<String>,
+}
+
+impl RoomParts<'_> {
+    pub fn of(rooms: &[ListedRoom]) -> RoomParts<'_> {
+        let own = |room: &ListedRoom| {
+            let (last, read) = (room.last_seq, room.read_seq);
+            format!(r#","last_seq":{last},"read_seq":{read}}},"#)
+        };
+        let mut own: Vec<String> = rooms.iter().map(own).collect();
+        own.last_mut().map(String::pop);
+        RoomParts { rooms, own }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let rooms = self.rooms.iter().zip(&self.own);
+        let rooms = rooms.flat_map(|(room, own)| [room.shared.as_bytes(), own.as_bytes()]);
+        [&b"["[..]].into_iter().chain(rooms).chain([&b"]"[..]])
+    }
+}
+
+/// `[Room]`
+pub fn rooms_json(rooms: &[ListedRoom]) -> Vec<u8> {
+    let parts = RoomParts::of(rooms);
+    let mut json = Vec::with_capacity(parts.iter().map(<[u8]>::len).sum());
+    parts.iter().for_each(|part| json.extend_from_slice(part));
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Room;
+
+    fn room(name: &str, members: Option<&[&str]>) -> Room {
+        Room {
+            name: name.to_owned(),
+            kind: RoomKind::Private,
+            topic: "\"quoted\"\n\u{e9}".to_owned(),
+            member_count: 7,
+            members: members.map(|names| names.iter().map(|&name| name.to_owned()).collect()),
+            last_seq: Seq::MAX,
+            read_seq: Seq::MAX - 1,
+            created: Millis::MAX,
+            creator: "Eva".to_owned(),
+        }
+    }
+
+    fn listed(room: &Room) -> ListedRoom {
+        let members = room.members.as_ref();
+        let shared = SharedRoom {
+            name: &room.name,
+            kind: room.kind,
+            topic: &room.topic,
+            member_count: room.member_count,
+            members: members.map(|names| names.iter().map(String::as_str).collect()),
+            created: room.created,
+            creator: &room.creator,
+        };
+        ListedRoom {
+            shared: shared.piece(),
+            last_seq: room.last_seq,
+            read_seq: room.read_seq,
+        }
+    }
+
+    #[test]
+    fn a_list_of_pieces_is_a_list_of_rooms() {
+        let rooms = [
+            room("large", None),
+            room("empty", Some(&[])),
+            room("small", Some(&["Eva", "\u{d6}mer"])),
+        ];
+        for count in 0..=rooms.len() {
+            let listed: Vec<ListedRoom> = rooms[..count].iter().map(listed).collect();
+            let json = rooms_json(&listed);
+            let read: Vec<Room> = serde_json::from_slice(&json).unwrap();
+            assert_eq!(read, rooms[..count]);
+            let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
+            assert_eq!(value, serde_json::json!(rooms[..count]), "field by field");
+            let room_for_all = listed
+                .iter()
+                .map(|room| room.shared.len() + 72)
+                .sum::<usize>()
+                + 2;
+            assert!(json.len() <= room_for_all, "nothing is allocated twice");
+        }
+    }
+}
