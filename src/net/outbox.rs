@@ -232,6 +232,7 @@ impl Outbox {
             // Messages behind missed ones that are not sent would show a hole; they come with the next connection. Of
             // what was missed the rest of a piece stays, since the peer has its beginning.
             queue.keep_answers(&self.shared);
+            queue.report(&self.shared.answers);
         }
         queue.phase = Phase::Closing;
         self.closing.store(true, Ordering::Release);

@@ -156,16 +156,7 @@ fn places_in_queues_are_bounded_over_all_connections() {
     const FRAMES: usize = 10_000;
     let shared = Outboxes::new(false, WIDE).with_waiting_answers(MOST);
     let shared = Arc::new(shared);
-    let frame = Frame::raw(&[7; 100]);
-    // They catch up, and take nothing.
-    let behind = |frames: usize| {
-        let (outbox, peer) = another_pair(&shared);
-        outbox.hold();
-        for _ in 0..frames {
-            push(&outbox, std::slice::from_ref(&frame));
-        }
-        (outbox, peer)
-    };
+    let behind = |frames| catching_up(&shared, frames);
     let greedy: Vec<_> = (0..32).map(|_| behind(FRAMES)).collect();
     let holding = greedy.iter().filter(|(outbox, _)| !outbox.is_closing());
     let holding = holding.count();
@@ -175,6 +166,31 @@ fn places_in_queues_are_bounded_over_all_connections() {
     drop(greedy);
     let (again, _peer) = behind(FRAMES);
     assert!(!again.is_closing(), "what was cut is counted no more");
+}
+
+/// Its peer takes nothing of what it missed, and so many frames wait for that.
+fn catching_up(shared: &Arc<Outboxes>, frames: usize) -> (Arc<Outbox>, TcpStream) {
+    let (outbox, peer) = another_pair(shared);
+    let frame = Frame::raw(&[7; 100]);
+    outbox.hold();
+    for _ in 0..frames {
+        push(&outbox, std::slice::from_ref(&frame));
+    }
+    (outbox, peer)
+}
+
+#[test]
+fn what_a_close_drops_is_counted_no_more() {
+    const FRAMES: usize = 20_000;
+    for writer_threads in [false, true] {
+        let shared = Outboxes::new(writer_threads, WIDE).with_waiting_answers(MIB);
+        let shared = Arc::new(shared);
+        let (closing, _peer) = catching_up(&shared, FRAMES);
+        assert!(!closing.is_closing(), "there is room for one");
+        closing.close(1001, "");
+        let (next, _peer) = catching_up(&shared, FRAMES);
+        assert!(!next.is_closing(), "the place of the first is free");
+    }
 }
 
 fn both_ways(test: impl Fn(Arc<Outbox>, TcpStream)) {
