@@ -4,7 +4,7 @@ use crate::auth::password::Hasher;
 use crate::auth::token::Signer;
 use crate::cli::Config;
 use crate::fanout::Fanout;
-use crate::hub::{HubThread, Inbox, ReadModel, Settings};
+use crate::hub::{Hub, HubThread, Inbox, ReadModel, Settings};
 use crate::limits;
 use crate::log::Log;
 use crate::net::listener::{Caps, Listener};
@@ -12,7 +12,7 @@ use crate::net::outbox::Outboxes;
 use crate::net::threads::Threads;
 use crate::net::{self, Context, Throttles, capacity};
 use crate::protocol::Millis;
-use crate::store::{self, Options};
+use crate::store::{self, Opened, Options};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,82 +52,35 @@ pub struct Server {
 impl Server {
     /// Opens the data directory and the port. Fails with nothing changed where either is not to be had.
     pub fn open(config: Config) -> Result<Server, StartError> {
-        let options = Options {
-            journal_bytes: config.journal_bytes,
-            ..Options::default()
-        };
-        let secret =
-            store::known_secret(&config.data, std::env::var_os("JWT_SECRET")).map_err(failed)?;
-        let opened = store::open(&config.data, options, unix_millis()).map_err(failed)?;
-        let secret = secret
-            .map_or_else(|| store::make_secret(&config.data), Ok)
-            .map_err(failed)?;
+        let (opened, secret) = open_data(&config)?;
         let log = Log::open(&config.data, config.log_bytes);
-        opened
-            .notes
-            .iter()
-            .for_each(|note| log.write("recovered", &[("note", note)]));
-
-        let caps = Caps {
-            total: capacity::capacity(config.max_connections, config.writer_threads, &log),
-            per_address: config.max_connections_per_address,
-        };
-        let listener = Listener::bind(config.listen, caps)
-            .map_err(|error| cannot_listen(config.listen, &error))?;
-
-        let inbox = Inbox::new();
+        let notes = opened.notes.iter();
+        notes.for_each(|note| log.write("recovered", &[("note", note)]));
+        let listener = listen(&config, &log)?;
         let reader = opened.store.reader();
-        let shards =
-            std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_SHARDS));
-        let read_model = ReadModel::new(opened.state.clone());
-        let (fanout, delivery) =
-            Fanout::start(shards, read_model.clone(), inbox.clone(), log.clone())
-                .map_err(no_thread)?;
-        let journal = opened.store.start(delivery).map_err(no_thread)?;
-        let settings = Settings {
-            rate_limits: config.rate_limits,
-            registration_closed: config.close_registration,
-        };
-        let (hub_thread, hub) = HubThread::start(
-            opened.state,
-            opened.recent,
-            settings,
-            &inbox,
-            journal,
-            reader.clone(),
-            read_model,
-        )
-        .map_err(no_thread)?;
-
-        let now = Instant::now();
+        let pipeline = Pipeline::start(opened, &config, &log)?;
         let context = Context {
-            hub,
+            hub: pipeline.hub,
             reader,
             readings: Arc::default(),
             pages: Default::default(),
             look_ups: Arc::default(),
             signer: Signer::new(&secret),
             hasher: Hasher::new(),
-            throttles: Throttles::new(config.rate_limits, now),
+            throttles: Throttles::new(config.rate_limits, Instant::now()),
             outboxes: Arc::new(Outboxes::new(config.writer_threads, config.backlog_bytes)),
             threads: Threads::new(log.clone()),
             config,
             log: log.clone(),
             stopper: listener.stopper(),
         };
-        let address = listener.address().to_string();
-        log.write(
-            "started",
-            &[
-                ("version", env!("CARGO_PKG_VERSION")),
-                ("address", &address),
-            ],
-        );
+        let (version, address) = (env!("CARGO_PKG_VERSION"), listener.address().to_string());
+        log.write("started", &[("version", version), ("address", &address)]);
         Ok(Server {
             listener: Arc::new(listener),
             context: Arc::new(context),
-            hub: hub_thread,
-            fanout,
+            hub: pipeline.hub_thread,
+            fanout: pipeline.fanout,
             log,
         })
     }
@@ -191,6 +144,70 @@ impl Server {
         let _ = std::thread::Builder::new()
             .name("deadline".into())
             .spawn(watch);
+    }
+}
+
+/// What the data directory holds, and the secret; one that is to be made is made in a directory that is ours.
+fn open_data(config: &Config) -> Result<(Opened, Vec<u8>), StartError> {
+    let options = Options {
+        journal_bytes: config.journal_bytes,
+        ..Options::default()
+    };
+    let known = std::env::var_os("JWT_SECRET");
+    let secret = store::known_secret(&config.data, known).map_err(failed)?;
+    let opened = store::open(&config.data, options, unix_millis()).map_err(failed)?;
+    let secret = match secret {
+        Some(secret) => secret,
+        None => store::make_secret(&config.data).map_err(failed)?,
+    };
+    Ok((opened, secret))
+}
+
+fn listen(config: &Config, log: &Log) -> Result<Listener, StartError> {
+    let caps = Caps {
+        total: capacity::capacity(config.max_connections, config.writer_threads, log),
+        per_address: config.max_connections_per_address,
+    };
+    Listener::bind(config.listen, caps).map_err(|error| cannot_listen(config.listen, &error))
+}
+
+/// The threads that decide, make durable and tell.
+struct Pipeline {
+    hub: Hub,
+    hub_thread: HubThread,
+    fanout: Fanout,
+}
+
+impl Pipeline {
+    /// From the last to the first: each is handed what it passes its work to.
+    fn start(opened: Opened, config: &Config, log: &Log) -> Result<Pipeline, StartError> {
+        let inbox = Inbox::new();
+        let read_model = ReadModel::new(opened.state.clone());
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let shards = cores.min(MOST_SHARDS);
+        let fanout = Fanout::start(shards, read_model.clone(), inbox.clone(), log.clone());
+        let (fanout, delivery) = fanout.map_err(no_thread)?;
+        let reader = opened.store.reader();
+        let journal = opened.store.start(delivery).map_err(no_thread)?;
+        let settings = Settings {
+            rate_limits: config.rate_limits,
+            registration_closed: config.close_registration,
+        };
+        let started = HubThread::start(
+            opened.state,
+            opened.recent,
+            settings,
+            &inbox,
+            journal,
+            reader,
+            read_model,
+        );
+        let (hub_thread, hub) = started.map_err(no_thread)?;
+        Ok(Pipeline {
+            hub,
+            hub_thread,
+            fanout,
+        })
     }
 }
 

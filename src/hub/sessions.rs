@@ -187,25 +187,17 @@ impl Core {
             UserAction::Message(mut request) => {
                 request.id = id.map(str::to_owned);
                 let posted = self.post(user, NewMessage { request, looked_up })?;
-                let room = &self.state.room(posted.room).name;
-                Ok(ack(
-                    &MessageAck {
-                        room,
-                        seq: posted.seq,
-                        timestamp: posted.timestamp,
-                    },
-                    id,
-                ))
+                let data = MessageAck {
+                    room: self.room_name(posted.room),
+                    seq: posted.seq,
+                    timestamp: posted.timestamp,
+                };
+                Ok(ack(&data, id))
             }
             UserAction::Read(request) => {
                 let (room, seq) = self.read(user, from, &request.room, request.seq)?;
-                Ok(ack(
-                    &ReadPosition {
-                        room: &self.state.room(room).name,
-                        seq,
-                    },
-                    id,
-                ))
+                let room = self.room_name(room);
+                Ok(ack(&ReadPosition { room, seq }, id))
             }
             UserAction::Typing(request) => {
                 self.typing(user, &request.room)?;
@@ -221,20 +213,13 @@ impl Core {
             }
             UserAction::Leave(room) => {
                 let room = self.leave(user, &room)?;
-                Ok(ack(
-                    &RoomOnly {
-                        room: &self.state.room(room).name,
-                    },
-                    id,
-                ))
+                let room = self.room_name(room);
+                Ok(ack(&RoomOnly { room }, id))
             }
             UserAction::Add { room, user: added } => {
                 let (room, added) = self.add_user(user, &room, &added)?;
-                let data = AddedOne {
-                    room: &self.state.room(room).name,
-                    added: self.name(added),
-                };
-                Ok(ack(&data, id))
+                let (room, added) = (self.room_name(room), self.name(added));
+                Ok(ack(&AddedOne { room, added }, id))
             }
             UserAction::Report(issue) => {
                 let name = self.name(user).to_owned();
