@@ -14,6 +14,9 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // V8 then compiles all of it beside the page's thread while it arrives, instead of each function when it is first called.
+    // It has to be the first line, so it comes after minifying.
+    rolldownOptions: { output: { postBanner: '//# allFunctionsCalledOnLoad' } },
   },
   server: {
     host: '127.0.0.1',

@@ -104,3 +104,16 @@ it('whoever is added to a room is told so', async () => {
   await ben.call('POST', '/chat/adduser/later/Ada');
   await ada.page.getByText('Ben added you to later', { exact: true }).waitFor();
 });
+
+it('what V8 does only once is done beside the page: compiling its script, looking through the languages', async () => {
+  const server = await serverWith();
+  const html = await (await fetch(server.url)).text();
+  const [, path = ''] = /<script type="module"[^>]* src="([^"]+)"/.exec(html) ?? [];
+  expect(await (await fetch(server.url + path)).text()).toMatch(/^\/\/# allFunctionsCalledOnLoad\n/);
+  const context = await newBrowser(browser, server.url);
+  contexts.push(context);
+  const page = await context.newPage();
+  const worker = page.waitForEvent('worker');
+  await page.goto('/');
+  expect((await worker).url()).toBe(`${server.url}/languages.js`);
+});

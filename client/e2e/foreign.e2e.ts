@@ -6,7 +6,7 @@ import { launch, newBrowser, Someone } from './browser';
 import { PASSWORD, TestServer } from './harness';
 import { Stranger } from './tricks';
 
-const READ = ['/', '/health', '/theme.js', '/favicon.svg', '/manifest.webmanifest', '/auth/me', '/auth/checkuser/Ada', '/chat/list', '/chat/rooms', '/chat/users', '/chat/online', '/chat/members/general', '/chat/history/general', '/chat/search?q=secret', '/reports'];
+const READ = ['/', '/health', '/early.js', '/languages.js', '/favicon.svg', '/manifest.webmanifest', '/auth/me', '/auth/checkuser/Ada', '/chat/list', '/chat/rooms', '/chat/users', '/chat/online', '/chat/members/general', '/chat/history/general', '/chat/search?q=secret', '/reports'];
 
 let server: TestServer;
 let stranger: Stranger;

@@ -193,7 +193,7 @@ function foreignMatter(): string[] {
   const never = 'iframe,frame,object,embed,applet,base,style,img,picture,video,audio,source,track,math,template,marquee,portal,foreignObject,animate,set,use,image';
   for (const element of document.querySelectorAll(never)) found.push(element.outerHTML.slice(0, 200));
   for (const script of document.querySelectorAll('script')) {
-    const own = /^\/(assets\/[\w-]+\.js|theme\.js)$/.test(script.getAttribute('src') ?? '') && script.textContent === '';
+    const own = /^\/(assets\/[\w-]+\.js|early\.js)$/.test(script.getAttribute('src') ?? '') && script.textContent === '';
     if (!own) found.push(script.outerHTML.slice(0, 200));
   }
   for (const element of document.querySelectorAll('*')) {

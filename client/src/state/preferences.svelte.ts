@@ -1,4 +1,4 @@
-// Owns: what a person chose for this browser. Stored under `melangerie.preferences`, which public/theme.js reads too.
+// Owns: what a person chose for this browser. Stored under `melangerie.preferences`, which public/early.js reads too.
 import type { Platform } from './platform';
 import { KEYS, readJson, writeJson } from './storage';
 

@@ -7,7 +7,7 @@ import type { KeyValueStorage } from './platform';
 export const KEYS = {
   session: 'melangerie.session',
   people: 'melangerie.people',
-  /** Known to public/theme.js as well. */
+  /** Known to public/early.js as well. */
   preferences: 'melangerie.preferences',
   /** In the tab's own storage. */
   tab: 'melangerie.tab',
