@@ -4,7 +4,7 @@
 
 use super::{Code, Error, RoomKind, Seq, names};
 use crate::limits::FRAME_ID_BYTES;
-use serde::de::{DeserializeOwned, IntoDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -185,7 +185,7 @@ pub fn parse_client_frame(payload: &[u8]) -> ClientFrame {
         Ok(envelope) => envelope,
         Err(error) => {
             return ClientFrame {
-                id: None,
+                id: only_id_of(payload),
                 action: Err(error),
             };
         }
@@ -222,6 +222,45 @@ fn parse_envelope(payload: &[u8]) -> Result<Envelope<'_>, Error> {
         ));
     }
     serde_json::from_str(raw.get()).map_err(|e| shape_error("The frame", &e))
+}
+
+/// The `id` of an object that is no envelope, having a name twice for instance; none where it has several different ones.
+fn only_id_of(payload: &[u8]) -> Option<String> {
+    let Ids(ids) = serde_json::from_slice(payload).ok()?;
+    let (first, rest) = ids.split_first()?;
+    let same = rest.iter().all(|id| id == first);
+    first.clone().filter(|_| same)
+}
+
+/// All that stands under `id` in an object; what is not a string is `None`.
+struct Ids(Vec<Option<String>>);
+
+impl<'de> Deserialize<'de> for Ids {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Ids, D::Error> {
+        deserializer.deserialize_map(Ids(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Ids {
+    type Value = Ids;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Ids, A::Error> {
+        // A name may be no text: see `shape_error`.
+        while let Some((name, value)) = fields.next_entry::<&RawValue, &RawValue>()? {
+            if text_of(name).is_some_and(|name| name == "id") {
+                self.0.push(text_of(value));
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn text_of(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
 }
 
 fn parse_action(envelope: &Envelope<'_>) -> Result<UserAction, Error> {
@@ -371,6 +410,25 @@ mod tests {
                 format!(r#"{{"action":"Create","data":{{"name":"x","kind":{kind}}},"id":"f"}}"#);
             let expected = (Some("f".into()), Code::BadRequest);
             assert_eq!(code_of(&create), expected, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_has_a_name_twice_keeps_its_id_where_it_has_one() {
+        for (id, fields) in [
+            (
+                Some("a"),
+                r#""action":"Join","data":"x","data":"y","id":"a""#,
+            ),
+            (Some("a"), r#""id":"a","action":"Join","action":"Fly""#),
+            (Some("a"), r#""action":"Join","\ud800":1,"\u0069d":"a""#),
+            (Some("a"), r#""id":"a","action":"Join","data":"x","id":"a""#),
+            (None, r#""id":"a","action":"Join","data":"x","id":"b""#),
+            (None, r#""id":"a","action":"Join","data":"x","id":null"#),
+            (None, r#""id":7,"action":"Join","data":"x","id":7"#),
+        ] {
+            let expected = (id.map(str::to_owned), Code::BadRequest);
+            assert_eq!(code_of(&format!("{{{fields}}}")), expected, "{fields}");
         }
     }
 
