@@ -113,10 +113,10 @@ pub const CONNECTION_STACK_BYTES: usize = if cfg!(debug_assertions) {
 pub const BACKLOG_BYTES: usize = 4 * 1024 * 1024;
 /// How long a connection may be behind before it is cut.
 pub const BACKLOG_AGE: Duration = Duration::from_secs(30);
-/// Answers that may wait for their connections in all outboxes together, and places of other frames in their queues;
-/// beyond it each may hold its share. A dozen of the longest pages, thousands of the usual ones, or six hundred frames
-/// for each of five thousand people who are behind at once.
-pub const WAITING_ANSWERS_BYTES: usize = 128 * 1024 * 1024;
+/// What may wait in all outboxes together, places in queues included; what several receive is divided among them. Beyond
+/// it each may hold its share. A dozen of the longest pages, thousands of the usual ones, or six hundred frames for each
+/// of five thousand people who are behind at once.
+pub const WAITING_BYTES: usize = 128 * 1024 * 1024;
 /// Most writer threads at once; a connection that falls behind beyond that waits for one to end.
 pub const WRITER_THREADS: usize = 1_024;
 /// Most frames that are joined into one send.

@@ -214,10 +214,10 @@ pub fn answers() -> Report {
         holds: "what waits is bounded for all connections together; who holds more than their share is cut off",
         bound: format!(
             "2 × {} MiB + 8 × 4 × a page + {COUNT} × ({} KiB, a piece, a part of a segment)",
-            limits::WAITING_ANSWERS_BYTES / 1024 / 1024,
+            limits::WAITING_BYTES / 1024 / 1024,
             (IDLE_BYTES + THREAD_BYTES) / 1024
         ),
-        bound_mib: mib(2 * limits::WAITING_ANSWERS_BYTES
+        bound_mib: mib(2 * limits::WAITING_BYTES
             + making
             + catching_up
             + COUNT * (IDLE_BYTES + THREAD_BYTES))

@@ -4,7 +4,7 @@
 //! joined bytes, so that a message to a thousand people is copied once.
 
 use super::Batch;
-use crate::hub::{Audience, ConnectionId, Effect, Receiver};
+use crate::hub::{Audience, ConnectionId, Effect, Receiver, SharedFrame};
 use crate::limits;
 use crate::model::{RoomId, UserId};
 use crate::protocol::Frame;
@@ -41,7 +41,7 @@ pub(super) struct Shard {
 /// The frames of the batches that are carried out together.
 #[derive(Default)]
 struct Round {
-    frames: Vec<Frame>,
+    frames: Vec<SharedFrame>,
     /// Who has something due, in the order in which it became due.
     touched: Vec<Slot>,
     bundle: Bundle,
@@ -51,27 +51,28 @@ struct Round {
 #[derive(Default)]
 struct Bundle {
     due: Vec<u32>,
-    frames: Vec<Frame>,
+    frames: Vec<SharedFrame>,
     bytes: Vec<u8>,
     /// Ends of the sends: so many frames, so many bytes.
     ends: Vec<(usize, usize)>,
 }
 
 impl Bundle {
-    fn fill(&mut self, due: &[u32], frames: &[Frame]) {
+    fn fill(&mut self, due: &[u32], frames: &[SharedFrame]) {
         self.clear();
         self.due.extend_from_slice(due);
         let mut start = (0, 0);
         for &index in due {
-            let frame = &frames[index as usize];
+            let shared = &frames[index as usize];
+            let bytes = shared.frame.bytes();
             let full = self.frames.len() - start.0 >= limits::JOINED_FRAMES
-                || self.bytes.len() - start.1 + frame.bytes().len() > limits::JOINED_BYTES;
+                || self.bytes.len() - start.1 + bytes.len() > limits::JOINED_BYTES;
             if full && self.frames.len() > start.0 {
                 start = (self.frames.len(), self.bytes.len());
                 self.ends.push(start);
             }
-            self.bytes.extend_from_slice(frame.bytes());
-            self.frames.push(frame.clone());
+            self.bytes.extend_from_slice(bytes);
+            self.frames.push(shared.clone());
         }
         self.ends.push((self.frames.len(), self.bytes.len()));
     }
@@ -154,7 +155,7 @@ impl Shard {
     fn make_due(&mut self, to: Audience, frame: &Frame) {
         let index = self.round.frames.len() as u32;
         let (connections, round) = (&mut self.connections, &mut self.round);
-        let mut heard = false;
+        let mut receivers = 0;
         let mut give = |slot: Slot, unless: &dyn Fn(&Connection) -> bool| {
             let Some(connection) = &mut connections[slot as usize] else {
                 return;
@@ -166,7 +167,7 @@ impl Shard {
                 round.touched.push(slot);
             }
             connection.due.push(index);
-            heard = true;
+            receivers += 1;
         };
         let nobody: &dyn Fn(&Connection) -> bool = &|_| false;
         match to {
@@ -199,8 +200,9 @@ impl Shard {
             }
             Audience::Everyone => self.slots.values().for_each(|&slot| give(slot, nobody)),
         }
-        if heard {
-            self.round.frames.push(frame.clone());
+        if receivers > 0 {
+            let frame = frame.clone();
+            self.round.frames.push(SharedFrame { frame, receivers });
         }
     }
 
@@ -339,10 +341,10 @@ mod tests {
     }
 
     impl Receiver for Ear {
-        fn push(&self, frames: &[Frame], joined: &[u8]) {
+        fn push(&self, frames: &[SharedFrame], joined: &[u8]) {
             let bytes: Vec<u8> = frames
                 .iter()
-                .flat_map(|frame| frame.bytes().to_vec())
+                .flat_map(|shared| shared.frame.bytes().to_vec())
                 .collect();
             assert_eq!(bytes, joined);
             self.0
@@ -437,6 +439,36 @@ mod tests {
         assert_eq!(ears[0].take(), ["2"]);
         assert_eq!(ears[1].take(), ["24"]);
         assert!(!shard.rooms.contains_key(&room));
+    }
+
+    #[derive(Default)]
+    struct Counter(Mutex<Vec<u32>>);
+
+    impl Receiver for Counter {
+        fn push(&self, frames: &[SharedFrame], _: &[u8]) {
+            let receivers = frames.iter().map(|shared| shared.receivers);
+            self.0.lock().unwrap().extend(receivers);
+        }
+
+        fn close(&self, _: u16, _: &str) {}
+    }
+
+    #[test]
+    fn each_frame_says_how_many_receive_it() {
+        let mut shard = shard_with(&ears(3)); // Users 0, 0, 1.
+        let counter = Arc::new(Counter::default());
+        let receiver = &(counter.clone() as _);
+        shard.open(ConnectionId(3), UserId(1), &[RoomId(0)], receiver);
+        let audiences = [
+            Audience::Room(RoomId(0)),
+            Audience::Connection(ConnectionId(3)),
+            Audience::OthersInRoom(RoomId(0), UserId(0)),
+            Audience::OthersOfUser(UserId(1), ConnectionId(2)),
+            Audience::User(UserId(0)),
+            Audience::Everyone,
+        ];
+        round(&mut shard, audiences.map(|to| send(to, "x")).into());
+        assert_eq!(*counter.0.lock().unwrap(), [4, 1, 2, 1, 4]);
     }
 
     #[test]

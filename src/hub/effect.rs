@@ -19,9 +19,27 @@ pub struct ConnectionId(pub u64);
 /// 3. A receiver that falls behind beyond its bound is cut off, and nobody else notices.
 pub trait Receiver: Send + Sync {
     /// `joined` is the bytes of all `frames`, one after the other.
-    fn push(&self, frames: &[Frame], joined: &[u8]);
+    fn push(&self, frames: &[SharedFrame], joined: &[u8]);
     /// Sends a close frame behind everything that was pushed; what is pushed later is dropped.
     fn close(&self, code: u16, reason: &str);
+}
+
+/// A frame that is sent to so many: what waits of it is in memory once for all of them.
+#[derive(Clone)]
+pub struct SharedFrame {
+    pub frame: Frame,
+    /// At least one; an estimate will do.
+    pub receivers: u32,
+}
+
+impl SharedFrame {
+    /// One that nobody else receives.
+    pub fn own(frame: &Frame) -> SharedFrame {
+        SharedFrame {
+            frame: frame.clone(),
+            receivers: 1,
+        }
+    }
 }
 
 /// Who receives a frame.

@@ -26,7 +26,9 @@ mod turns;
 mod view;
 
 pub use accounts::{Account, CLOSE_UNAUTHORIZED, Credentials, user_exists};
-pub use effect::{Audience, ConnectionId, Effect, LogLine, Outcome, Receiver, Reply, error_frame};
+pub use effect::{
+    Audience, ConnectionId, Effect, LogLine, Outcome, Receiver, Reply, SharedFrame, error_frame,
+};
 pub use messages::{LookedUp, NewMessage, Original, Posted};
 pub use people::UserList;
 pub use read_model::ReadModel;

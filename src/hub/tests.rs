@@ -2,13 +2,13 @@
 
 use super::core::{Core, Now};
 use super::directory::Directory;
-use super::effect::{Audience, ConnectionId, Effect, Outcome, Receiver, Reply};
+use super::effect::{Audience, ConnectionId, Effect, Outcome, Receiver, Reply, SharedFrame};
 use super::messages::{LookedUp, NewMessage};
 use super::{Missed, Settings, Since};
 use crate::auth::token::Claims;
 use crate::limits;
 use crate::model::{GENERAL, LogId, State, UserId};
-use crate::protocol::{Code, CreateRequest, Error, Frame, MessageRequest, RoomKind, parse_body};
+use crate::protocol::{Code, CreateRequest, Error, MessageRequest, RoomKind, parse_body};
 use crate::store::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 struct Deaf;
 
 impl Receiver for Deaf {
-    fn push(&self, _: &[Frame], _: &[u8]) {}
+    fn push(&self, _: &[SharedFrame], _: &[u8]) {}
     fn close(&self, _: u16, _: &str) {}
 }
 

@@ -8,7 +8,8 @@
 //! 4. While a connection catches up with what it missed, what is pushed waits for that to end, and only its bytes
 //!    count.
 //! 5. One answer that is larger than half the bound may wait uncounted; whoever asked for it gets it at its own pace.
-//! 6. Answers that wait in all outboxes together, and places in queues, are bounded: see [`answers`].
+//! 6. What waits in all outboxes together is bounded, each frame counted once among those who receive it: see
+//!    [`answers`].
 //! 7. A close from outside waits for the frame that the reader has in hand, and drops no answer: see [`handover`].
 //!
 //! Where the system can send without blocking, the fan-out sends straight into the socket, and a writer thread
@@ -23,13 +24,13 @@ mod queue;
 
 use super::awake::nap;
 use super::{is_timeout, lock};
-use crate::hub::Receiver;
+use crate::hub::{Receiver, SharedFrame};
 use crate::limits;
 use crate::protocol::Frame;
 use answers::Answers;
 use handover::Handover;
 use places::{Place, Writers};
-use queue::{Cost, FRAME_BYTES_LEAST, Missed, Origin, Phase, Queue, Waiting};
+use queue::{Cost, FRAME_BYTES_LEAST, Missed, Phase, Queue, Waiting};
 use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -84,17 +85,14 @@ impl Outboxes {
     }
 
     /// What a waiting frame of which `left` bytes are unsent counts for: bytes, or a large answer.
-    fn cost(&self, frame: &Frame, left: usize, origin: Origin) -> Cost {
+    fn cost(&self, frame: &Frame, left: usize, receivers: u32) -> Cost {
         let large = self.is_large(frame);
         let bytes = left.max(FRAME_BYTES_LEAST);
         Cost {
             bytes: if large { 0 } else { bytes },
             large: usize::from(large),
-            own: match origin {
-                // It holds its memory until it is sent as a whole.
-                Origin::Own => frame.bytes().len().max(FRAME_BYTES_LEAST),
-                Origin::Shared => size_of::<Waiting>(),
-            },
+            // It holds its memory until it is sent as a whole.
+            own: size_of::<Waiting>() + frame.bytes().len() / receivers as usize,
         }
     }
 
@@ -113,7 +111,7 @@ impl Outboxes {
             most_writers,
             stack_bytes: limits::CONNECTION_STACK_BYTES,
             writers: Mutex::default(),
-            answers: Answers::new(limits::WAITING_ANSWERS_BYTES),
+            answers: Answers::new(limits::WAITING_BYTES),
         }
     }
 
@@ -171,7 +169,7 @@ impl Outbox {
 
     /// A frame of this connection alone.
     pub fn send(&self, frame: &Frame) {
-        self.push_from(std::slice::from_ref(frame), frame.bytes(), Origin::Own);
+        self.push(&[SharedFrame::own(frame)], frame.bytes());
     }
 
     /// An answer to a question of this connection, of any size. Only for the connection's own thread, as is
@@ -236,12 +234,7 @@ impl Outbox {
         }
         queue.phase = Phase::Closing;
         self.closing.store(true, Ordering::Release);
-        self.push_locked(
-            queue,
-            std::slice::from_ref(close),
-            close.bytes(),
-            Origin::Own,
-        );
+        self.push_locked(queue, &[SharedFrame::own(close)], close.bytes());
     }
 
     /// Shuts the socket and drops everything; whoever reads from it sees its end.
@@ -284,13 +277,7 @@ impl Outbox {
     }
 
     /// Sends at once where nothing waits; what is left joins the queue.
-    fn push_locked(
-        &self,
-        mut queue: MutexGuard<'_, Queue>,
-        frames: &[Frame],
-        joined: &[u8],
-        origin: Origin,
-    ) {
+    fn push_locked(&self, mut queue: MutexGuard<'_, Queue>, frames: &[SharedFrame], joined: &[u8]) {
         let mut sent = 0;
         if self.is_ours(&queue) {
             if !self.send_waiting(&mut queue) {
@@ -304,7 +291,7 @@ impl Outbox {
                 }
             }
         }
-        queue.append(frames, sent, origin, &self.shared);
+        queue.append(frames, sent, &self.shared);
         queue.report(&self.shared.answers);
         if queue.cost.bytes > self.shared.backlog_bytes
             || queue.cost.large > 1
@@ -507,13 +494,6 @@ impl Outbox {
         }
         nap
     }
-
-    fn push_from(&self, frames: &[Frame], joined: &[u8], origin: Origin) {
-        let queue = lock(&self.queue);
-        if matches!(queue.phase, Phase::CatchingUp | Phase::Live) {
-            self.push_locked(queue, frames, joined, origin);
-        }
-    }
 }
 
 impl Drop for Outbox {
@@ -525,8 +505,11 @@ impl Drop for Outbox {
 }
 
 impl Receiver for Outbox {
-    fn push(&self, frames: &[Frame], joined: &[u8]) {
-        self.push_from(frames, joined, Origin::Shared);
+    fn push(&self, frames: &[SharedFrame], joined: &[u8]) {
+        let queue = lock(&self.queue);
+        if matches!(queue.phase, Phase::CatchingUp | Phase::Live) {
+            self.push_locked(queue, frames, joined);
+        }
     }
 
     fn close(&self, code: u16, reason: &str) {

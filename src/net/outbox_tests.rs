@@ -1,7 +1,7 @@
 //! The outbox over real sockets, in both ways of writing.
 
 use super::outbox::{Outbox, Outboxes, Source};
-use crate::hub::Receiver;
+use crate::hub::{Receiver, SharedFrame};
 use crate::protocol::{Frame, reply_frame, text_frame};
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
@@ -168,6 +168,31 @@ fn places_in_queues_are_bounded_over_all_connections() {
     assert!(!again.is_closing(), "what was cut is counted no more");
 }
 
+/// What few share is counted among them, so that it is bounded even where nobody shares anything.
+#[test]
+fn frames_in_queues_are_bounded_over_all_connections() {
+    const MOST: usize = 4 * MIB;
+    let holding = |receivers: u32| {
+        let shared = Outboxes::new(false, WIDE).with_waiting_answers(MOST);
+        let shared = Arc::new(shared);
+        let all: Vec<_> = (0..64).map(|_| another_pair(&shared)).collect();
+        let frame = Frame::raw(&[7; 16 * 1024]);
+        for (outbox, _) in &all {
+            outbox.hold();
+            for _ in 0..64 {
+                push_to_so_many(outbox, std::slice::from_ref(&frame), receivers);
+            }
+        }
+        let holding = all.iter().filter(|(outbox, _)| !outbox.is_closing());
+        holding.count()
+    };
+    let alone = holding(1);
+    assert!((2..10).contains(&alone), "{alone} hold a MiB each");
+    let pairs = holding(2);
+    assert!((alone + 1..20).contains(&pairs), "{pairs} hold half of one");
+    assert_eq!(holding(64), 64, "together they hold one");
+}
+
 /// Its peer takes nothing of what it missed, and so many frames wait for that.
 fn catching_up(shared: &Arc<Outboxes>, frames: usize) -> (Arc<Outbox>, TcpStream) {
     let (outbox, peer) = another_pair(shared);
@@ -204,12 +229,21 @@ fn numbered(numbers: std::ops::Range<u32>) -> Vec<Frame> {
     numbers.map(|n| Frame::raw(&n.to_be_bytes())).collect()
 }
 
+/// Frames that more receive than they have bytes.
 fn push(outbox: &Outbox, frames: &[Frame]) {
+    push_to_so_many(outbox, frames, u32::MAX);
+}
+
+fn push_to_so_many(outbox: &Outbox, frames: &[Frame], receivers: u32) {
     let joined: Vec<u8> = frames
         .iter()
         .flat_map(|frame| frame.bytes().to_vec())
         .collect();
-    outbox.push(frames, &joined);
+    let shared = frames.iter().cloned();
+    let shared: Vec<_> = shared
+        .map(|frame| SharedFrame { frame, receivers })
+        .collect();
+    outbox.push(&shared, &joined);
 }
 
 fn read_numbers(peer: &mut TcpStream, count: u32) -> Vec<u32> {

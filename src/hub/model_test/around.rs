@@ -10,7 +10,7 @@ use super::{Command, Do, IDS, PEOPLE, ROOMS, SERVED_FOLDS, Token};
 use crate::auth::token::Claims;
 use crate::hub::core::{Core, Now};
 use crate::hub::directory::Directory;
-use crate::hub::effect::{Audience, ConnectionId, Effect, Outcome, Receiver, Reply};
+use crate::hub::effect::{Audience, ConnectionId, Effect, Outcome, Receiver, Reply, SharedFrame};
 use crate::hub::people::People;
 use crate::hub::read_model::ReadModel;
 use crate::hub::{LookedUp, NewMessage, Original, Settings, Since};
@@ -28,7 +28,7 @@ use std::time::Instant;
 struct Deaf;
 
 impl Receiver for Deaf {
-    fn push(&self, _: &[Frame], _: &[u8]) {}
+    fn push(&self, _: &[SharedFrame], _: &[u8]) {}
     fn close(&self, _: u16, _: &str) {}
 }
 

@@ -1,9 +1,9 @@
 //! The end of the thread: what was handed over before it, behind it, and too late.
 
-use super::super::{Audience, Receiver};
+use super::super::{Audience, Receiver, SharedFrame};
 use super::*;
 use crate::auth::token::Claims;
-use crate::protocol::{Code, Frame, MessageRequest, parse_body};
+use crate::protocol::{Code, MessageRequest, parse_body};
 use crate::store::{self, Failed, Options, Sink};
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -11,7 +11,7 @@ use std::sync::mpsc::channel;
 struct Deaf;
 
 impl Receiver for Deaf {
-    fn push(&self, _: &[Frame], _: &[u8]) {}
+    fn push(&self, _: &[SharedFrame], _: &[u8]) {}
     fn close(&self, _: u16, _: &str) {}
 }
 

@@ -6,6 +6,10 @@
 //! for all, a connection may hold no more than its share of it, and the less, the more waits: together they hold a few
 //! times the bound at most, and the few who ask little keep what they have.
 //!
+//! A frame that many receive counts in equal parts for each of them, whether they are behind or not, as each thread of the
+//! fan-out counts them. So one who is behind beside many who are not counts for too little: whoever wants to use that
+//! has to have the others read.
+//!
 //! Owns two counts. Locks nothing.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

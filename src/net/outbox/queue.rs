@@ -3,6 +3,7 @@
 //! Owns the order of frames and their cost. Never touches the socket; the outbox's lock is around it.
 
 use super::{Answers, Outboxes, Source, WRITE_BYTES};
+use crate::hub::SharedFrame;
 use crate::protocol::Frame;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -18,24 +19,16 @@ pub(super) struct Cost {
     pub(super) bytes: usize,
     /// Large answers.
     pub(super) large: usize,
-    /// What waits for this connection alone, large or not, and is held by nobody else; of a shared frame its place.
+    /// This connection's part of the memory that is held, large or not: places in the queue, and of each frame what is
+    /// its share among all who receive it.
     pub(super) own: usize,
-}
-
-/// Whose a frame is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// An answer of the connection's own thread.
-    Own,
-    /// From the fan-out, which gives the same bytes to all who hear them.
-    Shared,
 }
 
 /// A frame in the queue.
 pub(super) struct Waiting {
     pub(super) frame: Frame,
     pub(super) since: Instant,
-    pub(super) origin: Origin,
+    pub(super) receivers: u32,
 }
 
 impl Cost {
@@ -93,15 +86,9 @@ pub(super) struct Missed {
 
 impl Queue {
     /// Frames of which the first `sent` bytes, all together, are sent already.
-    pub(super) fn append(
-        &mut self,
-        frames: &[Frame],
-        mut sent: usize,
-        origin: Origin,
-        shared: &Outboxes,
-    ) {
+    pub(super) fn append(&mut self, frames: &[SharedFrame], mut sent: usize, shared: &Outboxes) {
         let now = Instant::now();
-        for frame in frames {
+        for SharedFrame { frame, receivers } in frames {
             let length = frame.bytes().len();
             if sent >= length {
                 sent -= length;
@@ -111,12 +98,12 @@ impl Queue {
                 // Something was sent only where nothing waited, so this is the first in the queue.
                 self.sent = sent;
             }
-            self.cost.add(shared.cost(frame, length - sent, origin));
+            self.cost.add(shared.cost(frame, length - sent, *receivers));
             sent = 0;
             self.frames.push_back(Waiting {
                 frame: frame.clone(),
                 since: now,
-                origin,
+                receivers: *receivers,
             });
         }
     }
@@ -126,8 +113,8 @@ impl Queue {
         let Some(first) = self.frames.front() else {
             return;
         };
-        let (length, origin) = (first.frame.bytes().len(), first.origin);
-        let before = shared.cost(&first.frame, length - self.sent, origin);
+        let (length, receivers) = (first.frame.bytes().len(), first.receivers);
+        let before = shared.cost(&first.frame, length - self.sent, receivers);
         self.sent += sent;
         self.cost.subtract(before);
         if self.sent == length {
@@ -135,7 +122,7 @@ impl Queue {
             self.frames.pop_front();
             return;
         }
-        let left = shared.cost(&first.frame, length - self.sent, origin);
+        let left = shared.cost(&first.frame, length - self.sent, receivers);
         self.cost.add(left);
     }
 
@@ -150,12 +137,13 @@ impl Queue {
     /// Answers what the taken frames cost.
     pub(super) fn take_into(&mut self, batch: &mut Vec<u8>, shared: &Outboxes) -> Cost {
         let mut taken = Cost::default();
-        while let Some(Waiting { frame, origin, .. }) = self.frames.front() {
+        while let Some(waiting) = self.frames.front() {
+            let frame = &waiting.frame;
             let bytes = &frame.bytes()[self.sent..];
             if !batch.is_empty() && batch.len() + bytes.len() > WRITE_BYTES {
                 return taken;
             }
-            taken.add(shared.cost(frame, bytes.len(), *origin));
+            taken.add(shared.cost(frame, bytes.len(), waiting.receivers));
             batch.extend_from_slice(bytes);
             self.sent = 0;
             self.frames.pop_front();
@@ -174,7 +162,7 @@ impl Queue {
         for waiting in &self.frames {
             let left = waiting.frame.bytes().len() - std::mem::take(&mut sent);
             self.cost
-                .add(shared.cost(&waiting.frame, left, waiting.origin));
+                .add(shared.cost(&waiting.frame, left, waiting.receivers));
         }
     }
 
