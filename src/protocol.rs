@@ -22,8 +22,8 @@ pub use request::{
     PasswordRequest, ReadRequest, ReportRequest, TypingRequest, UserAction, parse_body,
     parse_client_frame,
 };
-pub use room_list::{ListedRoom, RoomParts, SharedRoom, rooms_json};
-pub use welcome::{NameList, Welcome, WelcomeFrame};
+pub use room_list::{ListedRoom, SharedRoom, rooms_json};
+pub use welcome::{NameList, Welcome, WelcomeFrame, WelcomePieces};
 
 use serde::{Deserialize, Serialize};
 

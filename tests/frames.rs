@@ -244,7 +244,8 @@ fn welcome(data: &Value) -> Value {
     };
     let mut bytes = Vec::new();
     let rooms = rooms.iter().map(listed).collect();
-    welcome.with(rooms, online).push_to(&mut bytes);
+    let mut pieces = welcome.with(rooms, online).into_pieces();
+    pieces.push_some(&mut bytes, usize::MAX);
     payload(&bytes)
 }
 

@@ -156,7 +156,7 @@ impl Hub {
                 Ok(())
             })?;
         }
-        Ok(rooms_json(&list))
+        Ok(rooms_json(list))
     }
 
     pub fn users(&self, claims: &Claims) -> Result<UserList, Error> {

@@ -1,12 +1,12 @@
 //! What a connection missed, read from the store piece by piece as its socket takes it.
 //!
-//! Holds no more than one piece in memory, however much was missed.
+//! Holds no more than one piece in memory, however much was missed and however long the `Welcome` is.
 
 use super::outbox::Source;
 use crate::hub::{Missed, error_frame};
 use crate::limits;
 use crate::log::Log;
-use crate::protocol::{Error, Frame, Gap, Seq, WelcomeFrame, text_frame};
+use crate::protocol::{Error, Frame, Gap, Seq, WelcomeFrame, WelcomePieces, text_frame};
 use crate::store::{Lines, Reader};
 use std::collections::VecDeque;
 
@@ -17,7 +17,9 @@ pub struct CatchUp {
     reader: Reader,
     log: Log,
     /// What goes ahead, and the `Ack` of the `Hello` that asked for it.
-    first: Option<(WelcomeFrame, Option<Frame>)>,
+    first: Option<(WelcomePieces, Option<Frame>)>,
+    /// Of the `Welcome` a part was given, and not all.
+    within_welcome: bool,
     rooms: VecDeque<Missed>,
     current: Option<Current>,
 }
@@ -43,7 +45,8 @@ impl CatchUp {
         CatchUp {
             reader,
             log,
-            first: Some((welcome, ack)),
+            first: Some((welcome.into_pieces(), ack)),
+            within_welcome: false,
             rooms,
             current: None,
         }
@@ -110,10 +113,14 @@ fn push_gap(piece: &mut Vec<u8>, room: &str, after: Seq, before: Seq) {
 impl Source for CatchUp {
     fn next_piece(&mut self) -> Option<Vec<u8>> {
         let mut piece = Vec::new();
-        if let Some((welcome, ack)) = self.first.take() {
-            welcome.push_to(&mut piece);
+        if let Some((welcome, ack)) = &mut self.first {
+            self.within_welcome = welcome.push_some(&mut piece, PIECE_BYTES);
+            if self.within_welcome {
+                return Some(piece);
+            }
             ack.iter()
                 .for_each(|ack| piece.extend_from_slice(ack.bytes()));
+            self.first = None;
         }
         while piece.len() < PIECE_BYTES {
             match self
@@ -133,5 +140,54 @@ impl Source for CatchUp {
             }
         }
         (!piece.is_empty()).then_some(piece)
+    }
+
+    fn is_within_frame(&self) -> bool {
+        self.within_welcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{ListedRoom, NameList, User, Welcome};
+    use crate::store::{Options, open};
+
+    /// Somebody may have many connections that read nothing.
+    #[test]
+    fn of_a_long_welcome_only_a_piece_is_in_memory() {
+        const ROOMS: u64 = 1_000;
+        let home = tempfile::tempdir().unwrap();
+        let reader = open(home.path(), Options::default(), 0).unwrap();
+        let reader = reader.store.reader();
+        let log = Log::discard();
+        let rooms = (0..ROOMS).map(|seq| ListedRoom {
+            shared: format!(r#"{{"topic":"{}""#, "x".repeat(1_000)).into(),
+            last_seq: seq,
+            read_seq: seq,
+        });
+        let user = User {
+            name: "Eva".to_owned(),
+            display_name: "Eva".to_owned(),
+            admin: false,
+            active: true,
+        };
+        let welcome = Welcome {
+            user: &user,
+            users: "",
+            version: "",
+        };
+        let welcome = welcome.with(rooms.collect(), NameList::default());
+        let ack = Frame::raw(b"ack");
+        let mut source = CatchUp::new(reader, log, welcome, Some(ack), Vec::new());
+        let mut all = Vec::new();
+        assert!(!source.is_within_frame());
+        while let Some(piece) = source.next_piece() {
+            assert!(piece.len() < 2 * PIECE_BYTES, "{}", piece.len());
+            all.extend(piece);
+            assert_eq!(source.is_within_frame(), !all.ends_with(b"]}}ack"));
+        }
+        assert!(all.ends_with(b"]}}ack"));
+        assert!(all.len() as u64 > ROOMS * 1_000);
     }
 }

@@ -122,10 +122,12 @@ impl Outboxes {
     }
 }
 
-/// Where the bytes of a catch-up come from: pieces of whole frames, at the pace at which the socket takes them.
+/// Where the bytes of a catch-up come from, at the pace at which the socket takes them.
 pub trait Source: Send {
     /// The next piece; `None` at the end.
     fn next_piece(&mut self) -> Option<Vec<u8>>;
+    /// Whether the last piece ended within a frame: then nothing but the next one may follow.
+    fn is_within_frame(&self) -> bool;
 }
 
 pub struct Outbox {
@@ -228,7 +230,7 @@ impl Outbox {
         }
         if queue.phase == Phase::CatchingUp {
             // Messages behind missed ones that are not sent would show a hole; they come with the next connection. Of
-            // what was missed the rest of a piece stays, since the peer has its beginning.
+            // what was missed the rest of a piece stays, and of a frame, since the peer has its beginning.
             queue.keep_answers(&self.shared);
             queue.report(&self.shared.answers);
         }
@@ -436,7 +438,7 @@ impl Outbox {
         queue.in_hand = false;
         self.written.notify_all();
         loop {
-            // Cut, there is nothing missed; closing, the rest of a piece goes ahead of the close.
+            // Cut, there is nothing missed; closing, the rest of it that goes ahead of the close.
             if let Some(missed) = queue.missed.take() {
                 queue.in_hand = true;
                 return Work::Missed(missed);

@@ -255,35 +255,45 @@ fn read_numbers(peer: &mut TcpStream, count: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Closes its outbox just before it gives its only piece.
-struct Closer(Option<(Arc<Outbox>, Vec<u8>)>);
+/// Closes its outbox just before it gives the first of some pieces, that are a frame together; another follows.
+struct Closer {
+    outbox: Arc<Outbox>,
+    piece: Vec<u8>,
+    of_frame: usize,
+}
 
 impl Source for Closer {
     fn next_piece(&mut self) -> Option<Vec<u8>> {
-        let (outbox, piece) = self.0.take()?;
-        outbox.close(1001, "");
-        Some(piece)
+        self.outbox.close(1001, "");
+        self.of_frame = self.of_frame.wrapping_sub(1);
+        Some(self.piece.clone())
+    }
+
+    fn is_within_frame(&self) -> bool {
+        self.of_frame > 0
     }
 }
 
 #[test]
-fn a_close_in_the_middle_of_a_piece_comes_behind_the_piece() {
-    both_ways(|outbox, mut peer| {
-        outbox.hold();
-        // More than the socket takes at once.
-        let piece = vec![7; 16 * BOUND];
-        let source = Closer(Some((outbox.clone(), piece.clone())));
-        outbox.catch_up(Box::new(source));
-        let mut all = Vec::new();
-        peer.read_to_end(&mut all).unwrap();
-        assert_eq!(
-            all.len(),
-            piece.len() + 4,
-            "all of the piece, and the close"
-        );
-        assert_eq!(all.split_off(piece.len()), [0x88, 2, 0x03, 0xe9]);
-        assert!(all == piece);
-    });
+fn a_close_in_the_middle_of_a_frame_comes_behind_the_frame() {
+    for of_frame in [1, 3] {
+        both_ways(|outbox, mut peer| {
+            outbox.hold();
+            // More than the socket takes at once.
+            let piece = vec![7; 16 * BOUND];
+            outbox.catch_up(Box::new(Closer {
+                outbox: outbox.clone(),
+                piece: piece.clone(),
+                of_frame,
+            }));
+            let mut all = Vec::new();
+            peer.read_to_end(&mut all).unwrap();
+            let frame = of_frame * piece.len();
+            assert_eq!(all.len(), frame + 4, "all of the frame, and the close");
+            assert_eq!(all.split_off(frame), CLOSE_1001);
+            assert!(all.iter().all(|&byte| byte == 7));
+        });
+    }
 }
 
 /// Pieces that were prepared.
@@ -292,6 +302,10 @@ struct Pieces(std::vec::IntoIter<Vec<u8>>);
 impl Source for Pieces {
     fn next_piece(&mut self) -> Option<Vec<u8>> {
         self.0.next()
+    }
+
+    fn is_within_frame(&self) -> bool {
+        false
     }
 }
 

@@ -124,14 +124,11 @@ fn write_header(header: &mut [u8], first: u8, payload: usize) {
     }
 }
 
-/// Appends a final text frame whose payload is `parts`, one after the other.
-pub fn push_text_frame<'a>(bytes: &mut Vec<u8>, parts: impl Iterator<Item = &'a [u8]> + Clone) {
-    let payload = parts.clone().map(<[u8]>::len).sum();
-    let (start, header) = (bytes.len(), header_length(payload));
-    bytes.reserve(header + payload);
-    bytes.resize(start + header, 0);
-    write_header(&mut bytes[start..], TEXT, payload);
-    parts.for_each(|part| bytes.extend_from_slice(part));
+/// The header of a final text frame.
+pub fn text_header(payload: usize) -> Vec<u8> {
+    let mut header = vec![0; header_length(payload)];
+    write_header(&mut header, TEXT, payload);
+    header
 }
 
 /// How the payload of every frame of ours begins: see [`Envelope`].

@@ -1,12 +1,15 @@
 //! `Welcome`, put together when it is sent.
 //!
 //! It names everybody who is online, and one's rooms with their members. When thousands come back at once, each of them is
-//! told the thousands: so the names lie in pieces that all these frames share, and only a frame that is being sent has
-//! bytes of its own.
+//! told the thousands: so the names lie in pieces that all these frames share, and of a frame that is being sent only
+//! what is next has bytes of its own. Somebody in thousands of rooms is told megabytes, on as many connections as they
+//! please, and need not read.
 
-use super::frame::push_text_frame;
-use super::{ListedRoom, RoomParts, User};
+use super::frame::text_header;
+use super::room_list::{Part, room_parts, rooms_length};
+use super::{ListedRoom, User};
 use serde::Serialize;
+use std::iter::{Peekable, once};
 use std::sync::Arc;
 
 /// A piece of a [`NameList`] is full with about so many bytes.
@@ -41,9 +44,15 @@ impl NameList {
         json
     }
 
-    fn parts(&self) -> impl Iterator<Item = &str> + Clone {
+    fn parts(&self) -> impl Iterator<Item = &str> {
         let full = self.full.iter().map(|piece| &**piece);
         full.chain([self.open.as_str()])
+    }
+
+    fn into_parts(self) -> impl Iterator<Item = Part> {
+        let full = self.full;
+        let parts = (0..full.len()).map(move |at| Part::Shared(full[at].clone()));
+        parts.chain(once(Part::Own(self.open)))
     }
 }
 
@@ -58,7 +67,7 @@ pub struct Welcome<'a> {
 
 impl Welcome<'_> {
     pub fn with(&self, rooms: Vec<ListedRoom>, online: NameList) -> WelcomeFrame {
-        let mut data = serde_json::to_vec(self).expect("protocol types always serialise");
+        let mut data = serde_json::to_string(self).expect("protocol types always serialise");
         // More fields follow.
         data.pop();
         WelcomeFrame {
@@ -72,24 +81,54 @@ impl Welcome<'_> {
 /// The frame that greets a connection.
 #[derive(Debug)]
 pub struct WelcomeFrame {
-    data: Vec<u8>,
+    data: String,
     rooms: Vec<ListedRoom>,
     online: NameList,
 }
 
 impl WelcomeFrame {
-    /// Appends the frame, header included.
-    pub fn push_to(&self, bytes: &mut Vec<u8>) {
-        let rooms = RoomParts::of(&self.rooms);
-        let names = self.online.parts().map(str::as_bytes);
-        let before = [
-            br#"{"action":"Welcome","data":"#,
-            &*self.data,
-            br#","rooms":"#,
-        ];
-        let parts = before.into_iter().chain(rooms.iter());
-        let parts = parts.chain([&br#","online":["#[..]]).chain(names);
-        push_text_frame(bytes, parts.chain([&b"]}}"[..]]));
+    pub fn into_pieces(self) -> WelcomePieces {
+        const BETWEEN: &str = r#","online":["#;
+        const AFTER: &str = "]}}";
+        let before = format!(r#"{{"action":"Welcome","data":{},"rooms":"#, self.data);
+        let names: usize = self.online.parts().map(str::len).sum();
+        let around = before.len() + BETWEEN.len() + AFTER.len();
+        let payload = around + rooms_length(&self.rooms) + names;
+        let parts = once(Part::Own(before)).chain(room_parts(self.rooms));
+        let parts = parts.chain(once(Part::Fixed(BETWEEN)));
+        let parts = parts.chain(self.online.into_parts());
+        let parts: Parts = Box::new(parts.chain(once(Part::Fixed(AFTER))));
+        WelcomePieces {
+            header: text_header(payload),
+            parts: parts.peekable(),
+            left: payload,
+        }
+    }
+}
+
+type Parts = Box<dyn Iterator<Item = Part> + Send>;
+
+/// The frame as bytes, header included, of which each is made when it is due.
+pub struct WelcomePieces {
+    /// Empty once it is taken.
+    header: Vec<u8>,
+    parts: Peekable<Parts>,
+    /// Bytes of the parts that are left.
+    left: usize,
+}
+
+impl WelcomePieces {
+    /// Appends what comes next, until there are about `most` bytes; true where more is left.
+    pub fn push_some(&mut self, bytes: &mut Vec<u8>, most: usize) -> bool {
+        bytes.reserve(self.header.len() + self.left.min(most));
+        bytes.append(&mut self.header);
+        while bytes.len() < most
+            && let Some(part) = self.parts.next()
+        {
+            self.left -= part.len();
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        self.parts.peek().is_some()
     }
 }
 
@@ -109,5 +148,50 @@ mod tests {
         let read = |list: &NameList| serde_json::from_slice::<Vec<String>>(&list.json()).unwrap();
         assert_eq!(read(&clone), names);
         assert_eq!(read(&list).last().unwrap(), "late");
+    }
+
+    #[test]
+    fn a_long_frame_comes_in_pieces() {
+        const MOST: usize = 1_000;
+        let rooms = (0..100).map(|seq| ListedRoom {
+            shared: format!(r#"{{"name":"room {seq}""#).into(),
+            last_seq: seq,
+            read_seq: seq / 10,
+        });
+        let mut online = NameList::default();
+        (0..500).for_each(|n| online.push(&format!("user-{n}")));
+        let user = User {
+            name: "Eva".to_owned(),
+            display_name: "Eva".to_owned(),
+            admin: false,
+            active: true,
+        };
+        let welcome = Welcome {
+            user: &user,
+            users: "tag",
+            version: "1",
+        };
+        let welcome = welcome.with(rooms.collect(), online);
+        let mut pieces = welcome.into_pieces();
+        let mut whole = Vec::new();
+        loop {
+            let mut piece = Vec::new();
+            let more = pieces.push_some(&mut piece, MOST);
+            // The longest part is one of the names.
+            assert!(piece.len() <= MOST + PIECE_BYTES + 20, "{}", piece.len());
+            assert!(!more || piece.len() >= MOST);
+            whole.extend(piece);
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(pieces.left, 0);
+        let payload = whole.split_off(4);
+        assert_eq!(whole, text_header(payload.len()));
+        let frame: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!(frame["action"], "Welcome");
+        let rooms = frame["data"]["rooms"].as_array().unwrap();
+        assert_eq!((rooms.len(), &rooms[99]["last_seq"]), (100, &99.into()));
+        assert_eq!(frame["data"]["online"].as_array().unwrap().len(), 500);
     }
 }

@@ -342,7 +342,8 @@ impl Around {
         let told: Vec<_> = told.map(|m| (m.room, m.after, m.through)).collect();
         assert_eq!(told, missed);
         let mut welcome = Vec::new();
-        attached.welcome.push_to(&mut welcome);
+        let mut pieces = attached.welcome.into_pieces();
+        pieces.push_some(&mut welcome, usize::MAX);
         let welcome = &payload(&Frame::raw(&welcome))["data"];
         let rooms = self
             .world
@@ -515,8 +516,8 @@ impl Around {
 
     /// The rooms as a list of them shows them, which shares what it can with the lists before.
     fn listed(&self, rooms: impl Iterator<Item = RoomId>, user: UserId) -> Vec<RoomView> {
-        let listed: Vec<_> = rooms.map(|id| self.core.listed(id, user)).collect();
-        serde_json::from_slice(&rooms_json(&listed)).expect("rooms as JSON")
+        let listed = rooms.map(|id| self.core.listed(id, user)).collect();
+        serde_json::from_slice(&rooms_json(listed)).expect("rooms as JSON")
     }
 
     /// All that each person can see, and that nobody is told what the rules do not say.

@@ -59,7 +59,7 @@ impl Outbox {
 
     /// Sends what the socket takes without waiting; answers what is left.
     fn send_missed(&self, mut missed: Missed) -> Option<Missed> {
-        while lock(&self.queue).phase == Phase::CatchingUp {
+        while self.goes_on(&*missed.source) {
             match missed.source.next_piece() {
                 Some(piece) => missed.piece = piece,
                 None => {
@@ -113,7 +113,7 @@ impl Outbox {
 
     /// Writes what was missed at the receiver's pace.
     pub(super) fn write_missed(&self, mut missed: Missed) {
-        while self.write_piece(&missed.piece) {
+        while self.write_piece(&missed.piece) && self.goes_on(&*missed.source) {
             match missed.source.next_piece() {
                 Some(piece) => missed.piece = piece,
                 None => return lock(&self.queue).go_live(),
@@ -121,8 +121,16 @@ impl Outbox {
         }
     }
 
-    /// False where the connection is being closed. Only between pieces may something else be sent: a piece is whole
-    /// frames, or the rest of them.
+    /// Whether another piece is to be sent. Only between frames may something else be, be it a close.
+    fn goes_on(&self, source: &dyn Source) -> bool {
+        match lock(&self.queue).phase {
+            Phase::CatchingUp => true,
+            Phase::Closing => source.is_within_frame(),
+            Phase::Live | Phase::Cut => false,
+        }
+    }
+
+    /// False where the connection was cut.
     fn write_piece(&self, piece: &[u8]) -> bool {
         let mut written = 0;
         while written < piece.len() {
@@ -142,7 +150,7 @@ impl Outbox {
                 return false;
             }
         }
-        lock(&self.queue).phase == Phase::CatchingUp
+        true
     }
 
     /// Catching up goes at the receiver's pace, but it has to go: else a peer that asks and never reads would hold a
