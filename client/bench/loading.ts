@@ -5,9 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type BrowserContext } from 'playwright-core';
-import { newBrowser, started, surroundings } from '../e2e/browser';
+import { started, surroundings } from '../e2e/browser';
+import type { Person } from '../e2e/harness';
 import type { Room as RoomData } from '../src/wire/protocol';
-import { at, openRoom, pause, quantile, ROOM, signedIn, signIn, traced, type Row, type Stage } from './measures';
+import { BareBrowser, type Visit } from './bare';
+import { at, openRoom, pause, quantile, ROOM, signedIn, signIn, signingIn, traced, type Row, type Stage } from './measures';
 
 /** Loads of which the median counts. */
 const LOADS = 5;
@@ -87,11 +89,12 @@ async function staticPage(stage: Stage): Promise<{ url: string; stop: () => void
 
 /** From navigation until one can write and the messages are there: 100,000 in the room, nothing in the cache. First all are unread, then none. */
 export async function interactive(stage: Stage): Promise<Row[]> {
-  const room = `/room/${ROOM}`;
-  const [unread = []] = await loads(stage, [room]);
+  const room = `${stage.server.url}/room/${ROOM}`;
+  const before = signingIn(stage.ada);
+  const [unread = []] = await loads([{ ...page(room, ROOM_USABLE), before }]);
   await readAll(stage);
   const still = await staticPage(stage);
-  const [read = [], floor = []] = await loads(stage, [room, still.url]);
+  const [read = [], floor = []] = await loads([{ ...page(room, ROOM_USABLE), before }, page(still.url, ROOM_USABLE)]);
   still.stop();
   const ratio = (quantile(read, 0.5) / quantile(floor, 0.5)).toFixed(1);
   return [
@@ -103,41 +106,24 @@ export async function interactive(stage: Stage): Promise<Row[]> {
 
 const told = (times: number[]) => `${at(times, 0.5)} ms (${at(times, 0)} to ${at(times, 1)})`;
 
-/** Times of each of the pages, which are loaded by turns. */
-async function loads(stage: Stage, pages: string[]): Promise<number[][]> {
+const page = (url: string, needed: string[]) => ({ url, before: '', slowed: SLOWED, ask: timeToInteractive, argument: needed });
+
+/** Times of each of the pages, which are loaded by turns, each as if for the first time. */
+async function loads(pages: Visit<number, string[]>[]): Promise<number[][]> {
   const times: number[][] = pages.map(() => []);
-  for (let load = 0; load < LOADS; load++) {
-    for (const [index, url] of pages.entries()) times[index]?.push(await timed(stage, url));
-  }
+  await withProfile(async (profile) => {
+    const browser = await BareBrowser.start(profile);
+    for (let load = 0; load < LOADS; load++) {
+      for (const [index, each] of pages.entries()) times[index]?.push(await browser.visit(each, true));
+    }
+    await browser.stop();
+  });
   return times;
 }
 
-async function timed(stage: Stage, url: string): Promise<number> {
-  const context = await signedIn(stage);
-  const time = await timedIn(context, url, ROOM_USABLE);
-  await context.close();
-  return time;
-}
-
-/** In a tab of its own, as a browser gives every page. */
-async function timedIn(context: BrowserContext, url: string, needed: string[]): Promise<number> {
-  const page = await context.newPage();
-  const session = await context.newCDPSession(page);
-  await session.send('Emulation.setCPUThrottlingRate', { rate: SLOWED });
-  await page.goto(url, { waitUntil: 'commit' });
-  const time = await page.evaluate(timeToInteractive, needed);
-  await page.close();
-  return time;
-}
-
 /** Somebody who was never here: until the form can be used in which one signs in. */
-export async function newcomer({ browser, server }: Stage): Promise<Row[]> {
-  const times: number[] = [];
-  for (let load = 0; load < LOADS; load++) {
-    const context = await newBrowser(browser, server.url);
-    times.push(await timedIn(context, '/', FORM_USABLE));
-    await context.close();
-  }
+export async function newcomer({ server }: Stage): Promise<Row[]> {
+  const [times = []] = await loads([page(`${server.url}/`, FORM_USABLE)]);
   return [{ what: `a newcomer, nothing in the cache: until the form to sign in can be used, CPU slowed ${SLOWED} times`, target: '≤ 1,000 ms', figure: told(times) }];
 }
 
@@ -157,19 +143,34 @@ export async function returning(stage: Stage): Promise<Row[]> {
 }
 
 async function returns({ server, ada }: Stage, ...args: string[]): Promise<string> {
-  const profile = await mkdtemp(join(tmpdir(), 'melangerie-profile-'));
-  const context = await chromium.launchPersistentContext(profile, { ...started(...args), ...surroundings(server.url) });
-  try {
-    await signIn(context, ada);
-    const room = `/room/${ROOM}`;
-    let compiled = 0;
-    for (let visit = 0; visit < VISITS; visit++) compiled = await keptCode(context, room);
+  return withProfile(async (profile) => {
+    const compiled = await visits(profile, server.url, ada, args);
+    const browser = await BareBrowser.start(profile, ...args);
     const times: number[] = [];
-    for (let load = 0; load < LOADS; load++) times.push(await timedIn(context, room, ROOM_USABLE));
+    const visit = { ...page(`${server.url}/room/${ROOM}`, ROOM_USABLE), before: signingIn(ada) };
+    for (let load = 0; load < LOADS; load++) times.push(await browser.visit(visit, false));
+    await browser.stop();
     return `${told(times)}; ${compiled > 0 ? `${Math.round(compiled / 1024)} KiB of compiled code used` : 'compiled code not used'}`;
+  });
+}
+
+/** Fills the caches of a profile; returns how many bytes of compiled code the last visit took from there. */
+async function visits(profile: string, url: string, ada: Person, args: string[]): Promise<number> {
+  const context = await chromium.launchPersistentContext(profile, { ...started(...args), ...surroundings(url) });
+  await signIn(context, ada);
+  let compiled = 0;
+  for (let visit = 0; visit < VISITS; visit++) compiled = await keptCode(context, `/room/${ROOM}`);
+  await context.close();
+  return compiled;
+}
+
+/** With a directory for a browser's profile, which goes with it. */
+async function withProfile<T>(work: (profile: string) => Promise<T>): Promise<T> {
+  const profile = await mkdtemp(join(tmpdir(), 'melangerie-profile-'));
+  try {
+    return await work(profile);
   } finally {
-    await context.close();
-    await rm(profile, { recursive: true, force: true });
+    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

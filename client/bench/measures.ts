@@ -51,8 +51,13 @@ export async function signedIn({ browser, server, ada }: Stage): Promise<Browser
 
 /** Whatever page comes up in the browser, Ada is signed in there. */
 export async function signIn(context: BrowserContext, ada: Person): Promise<void> {
+  await context.addInitScript({ content: signingIn(ada) });
+}
+
+/** A script that signs her in on the page in which it runs first. */
+export function signingIn(ada: Person): string {
   const user = { name: ada.name, display_name: ada.name, admin: true, active: true };
-  await context.addInitScript((session) => localStorage.setItem('melangerie.session', session), JSON.stringify({ token: ada.token, user }));
+  return `localStorage.setItem('melangerie.session', ${JSON.stringify(JSON.stringify({ token: ada.token, user }))})`;
 }
 
 export async function openRoom(stage: Stage): Promise<{ context: BrowserContext; someone: Someone; session: CDPSession }> {
