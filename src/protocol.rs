@@ -7,6 +7,7 @@ mod error;
 mod frame;
 mod looks;
 mod names;
+mod pieces;
 mod request;
 mod room_list;
 mod welcome;
@@ -17,13 +18,14 @@ pub use names::{
     RESERVED_NAMES, SERVER_NAME, check_content, check_new_room_name, check_new_user_name,
     check_password, check_report, check_room_name, check_user_name, fold,
 };
+pub use pieces::Pieces;
 pub use request::{
     ClientFrame, CreateRequest, CredentialsRequest, Hello, HistoryRequest, MessageRequest,
     PasswordRequest, ReadRequest, ReportRequest, TypingRequest, UserAction, parse_body,
     parse_client_frame,
 };
 pub use room_list::{ListedRoom, SharedRoom, rooms_json};
-pub use welcome::{NameList, Welcome, WelcomeFrame, WelcomePieces};
+pub use welcome::{NameList, Welcome, WelcomeFrame};
 
 use serde::{Deserialize, Serialize};
 

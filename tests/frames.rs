@@ -242,10 +242,8 @@ fn welcome(data: &Value) -> Value {
         users: data["users"].as_str().expect("users"),
         version: data["version"].as_str().expect("version"),
     };
-    let mut bytes = Vec::new();
     let rooms = rooms.iter().map(listed).collect();
-    let mut pieces = welcome.with(rooms, online).into_pieces();
-    pieces.push_some(&mut bytes, usize::MAX);
+    let bytes = welcome.with(rooms, online).into_pieces().into_bytes();
     payload(&bytes)
 }
 

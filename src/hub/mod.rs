@@ -40,7 +40,7 @@ use crate::auth::token::Claims;
 use crate::limits;
 use crate::model::{self, LogId, Readable, RoomId, State, UserId};
 use crate::protocol::{
-    Code, CreateRequest, Error, Message, MessageRequest, Room, Seq, UserAction, rooms_json,
+    Code, CreateRequest, Error, Message, MessageRequest, Pieces, Room, Seq, UserAction, rooms_json,
 };
 use crate::store::Reader;
 use core::Core;
@@ -128,14 +128,14 @@ impl Hub {
     }
 
     /// `[Room]` as JSON: the caller's.
-    pub fn rooms_of(&self, claims: &Claims) -> Result<Vec<u8>, Error> {
+    pub fn rooms_of(&self, claims: &Claims) -> Result<Pieces, Error> {
         let rooms = self.look_as(claims, |state, user| Ok(state.user(user).rooms.clone()))?;
         let rooms: Vec<RoomId> = rooms.into_iter().collect();
         self.list_rooms(claims, &rooms, |room, user| room.has(user))
     }
 
     /// `[Room]` as JSON: the public ones.
-    pub fn public_rooms(&self, claims: &Claims) -> Result<Vec<u8>, Error> {
+    pub fn public_rooms(&self, claims: &Claims) -> Result<Pieces, Error> {
         let rooms = self.look_as(claims, |state, _| Ok(state.public_rooms()))?;
         self.list_rooms(claims, &rooms, |room, _| room.is_public())
     }
@@ -147,7 +147,7 @@ impl Hub {
         claims: &Claims,
         rooms: &[RoomId],
         may_see: impl Fn(&model::Room, UserId) -> bool,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Pieces, Error> {
         let mut list = Vec::with_capacity(rooms.len());
         for some in rooms.chunks(limits::ROOMS_AT_A_LOOK) {
             self.look_as(claims, |state, user| {

@@ -6,18 +6,15 @@ use super::outbox::Source;
 use crate::hub::{Missed, error_frame};
 use crate::limits;
 use crate::log::Log;
-use crate::protocol::{Error, Frame, Gap, Seq, WelcomeFrame, WelcomePieces, text_frame};
+use crate::protocol::{Error, Frame, Gap, Pieces, Seq, WelcomeFrame, text_frame};
 use crate::store::{Lines, Reader};
 use std::collections::VecDeque;
-
-/// A piece is about this long.
-const PIECE_BYTES: usize = 64 * 1024;
 
 pub struct CatchUp {
     reader: Reader,
     log: Log,
     /// What goes ahead, and the `Ack` of the `Hello` that asked for it.
-    first: Option<(WelcomePieces, Option<Frame>)>,
+    first: Option<(Pieces, Option<Frame>)>,
     /// Of the `Welcome` a part was given, and not all.
     within_welcome: bool,
     rooms: VecDeque<Missed>,
@@ -114,7 +111,7 @@ impl Source for CatchUp {
     fn next_piece(&mut self) -> Option<Vec<u8>> {
         let mut piece = Vec::new();
         if let Some((welcome, ack)) = &mut self.first {
-            self.within_welcome = welcome.push_some(&mut piece, PIECE_BYTES);
+            self.within_welcome = welcome.push_some(&mut piece, limits::PIECE_BYTES);
             if self.within_welcome {
                 return Some(piece);
             }
@@ -122,7 +119,7 @@ impl Source for CatchUp {
                 .for_each(|ack| piece.extend_from_slice(ack.bytes()));
             self.first = None;
         }
-        while piece.len() < PIECE_BYTES {
+        while piece.len() < limits::PIECE_BYTES {
             match self
                 .current
                 .as_mut()
@@ -183,7 +180,7 @@ mod tests {
         let mut all = Vec::new();
         assert!(!source.is_within_frame());
         while let Some(piece) = source.next_piece() {
-            assert!(piece.len() < 2 * PIECE_BYTES, "{}", piece.len());
+            assert!(piece.len() < 2 * limits::PIECE_BYTES, "{}", piece.len());
             all.extend(piece);
             assert_eq!(source.is_within_frame(), !all.ends_with(b"]}}ack"));
         }

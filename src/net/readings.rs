@@ -11,11 +11,12 @@ mod space;
 mod unsent;
 
 use super::lock;
+use super::response::Long;
 use crate::limits::{
-    PAGE_MESSAGE_BYTES, READING_BYTES, READING_BYTES_OF_USER, READINGS_OF_USER, RESPONSE_DEADLINE,
-    UNSENT_BYTES,
+    PAGE_MESSAGE_BYTES, PIECE_BYTES, READING_BYTES, READING_BYTES_OF_USER, READINGS_OF_USER,
+    RESPONSE_DEADLINE, UNSENT_BYTES,
 };
-use crate::protocol::{Code, Error, fold};
+use crate::protocol::{Code, Error, Pieces, fold};
 use space::Space;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -165,6 +166,44 @@ impl Readings {
             all: self.clone(),
             reading: None,
         }
+    }
+
+    /// The same for what is made piece by piece.
+    pub fn waiting_pieces(
+        self: &Arc<Readings>,
+        user: &str,
+        pieces: Pieces,
+        stream: &Arc<TcpStream>,
+    ) -> WaitingPieces {
+        let bytes = pieces.length().min(PIECE_BYTES);
+        WaitingPieces {
+            number: self.unsent.add(&fold(user), bytes, stream),
+            pieces,
+            all: self.clone(),
+        }
+    }
+}
+
+/// What waits for its receiver and is written out as it is sent: what is in memory of it counts until all is sent.
+pub struct WaitingPieces {
+    pieces: Pieces,
+    number: u64,
+    all: Arc<Readings>,
+}
+
+impl Long for WaitingPieces {
+    fn length(&self) -> usize {
+        self.pieces.length()
+    }
+
+    fn push_some(&mut self, bytes: &mut Vec<u8>) -> bool {
+        self.pieces.push_some(bytes, PIECE_BYTES)
+    }
+}
+
+impl Drop for WaitingPieces {
+    fn drop(&mut self) {
+        self.all.unsent.remove(self.number);
     }
 }
 

@@ -28,13 +28,26 @@ const HEAD_BYTES: usize = 1024;
 pub struct Answer {
     /// The head; tiny_http would copy a body piece by piece.
     response: Response<io::Empty>,
-    body: Box<dyn AsRef<[u8]> + Send>,
+    body: Body,
     /// The connection ends after this answer: what follows on it cannot be understood.
     pub close: bool,
 }
 
+enum Body {
+    Whole(Box<dyn AsRef<[u8]> + Send>),
+    Long(Box<dyn Long>),
+}
+
+/// A body that may be long, and is written out as its receiver takes it.
+pub trait Long: Send + 'static {
+    /// How many bytes it has, before the first of them is taken.
+    fn length(&self) -> usize;
+    /// Appends what comes next; true where more is left.
+    fn push_some(&mut self, bytes: &mut Vec<u8>) -> bool;
+}
+
 impl Answer {
-    fn new(status: u16, body: Box<dyn AsRef<[u8]> + Send>, length: usize) -> Answer {
+    fn new(status: u16, body: Body, length: usize) -> Answer {
         let headers = Vec::with_capacity(HEADERS);
         let response = Response::new(StatusCode(status), headers, io::empty(), Some(length), None)
             .with_chunked_threshold(usize::MAX);
@@ -50,7 +63,7 @@ impl Answer {
 
     /// Without a body, such as 204.
     pub fn empty(status: u16) -> Answer {
-        Answer::new(status, Box::new([]), 0).with("Cache-Control", "no-store")
+        Answer::new(status, Body::Whole(Box::new([])), 0).with("Cache-Control", "no-store")
     }
 
     /// `body` is JSON already; what is shared with other answers is not copied.
@@ -59,6 +72,14 @@ impl Answer {
         B: AsRef<[u8]> + Send + 'static,
     {
         Answer::revalidated_json(status, body).with("Cache-Control", "no-store")
+    }
+
+    /// The same of what may be long.
+    pub fn long_json(status: u16, body: impl Long) -> Answer {
+        let length = body.length();
+        Answer::new(status, Body::Long(Box::new(body)), length)
+            .with("Content-Type", "application/json")
+            .with("Cache-Control", "no-store")
     }
 
     /// JSON whose caching the caller names.
@@ -75,12 +96,12 @@ impl Answer {
         B: AsRef<[u8]> + Send + 'static,
     {
         let length = body.as_ref().len();
-        Answer::new(status, Box::new(body), length)
+        Answer::new(status, Body::Whole(Box::new(body)), length)
     }
 
     /// 304 for a representation of `length` bytes.
     pub fn not_modified(length: usize) -> Answer {
-        Answer::new(304, Box::new([]), length)
+        Answer::new(304, Body::Whole(Box::new([])), length)
     }
 
     /// `value` serialised.
@@ -151,11 +172,11 @@ impl Answer {
         self.response
             .raw_print(&mut head, version, &[], true, upgrade)?;
         fix.apply(&mut head);
-        let body = match head_only {
-            true => &[],
-            false => (*self.body).as_ref(),
-        };
-        write_both(&mut writer, &head, body)?;
+        match self.body {
+            _ if head_only => write_both(&mut writer, &head, &[])?,
+            Body::Whole(body) => write_both(&mut writer, &head, (*body).as_ref())?,
+            Body::Long(body) => write_long(&mut writer, head, body)?,
+        }
         writer.flush()
     }
 
@@ -204,6 +225,20 @@ impl HeadFix {
             bytes.splice(at + 1..at + 1, lines.iter().copied());
         }
     }
+}
+
+fn write_long(
+    writer: &mut impl Write,
+    mut head: Vec<u8>,
+    mut body: Box<dyn Long>,
+) -> io::Result<()> {
+    let mut piece = Vec::new();
+    while body.push_some(&mut piece) {
+        write_both(writer, &head, &piece)?;
+        head.clear();
+        piece.clear();
+    }
+    write_both(writer, &head, &piece)
 }
 
 /// One after the other, in one packet and one call where they fit.
@@ -267,6 +302,42 @@ mod tests {
         let answer = text(Answer::json(200, b"[1,2]"), true, Connection::Kept);
         assert!(answer.contains("Content-Length: 5\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+
+    /// So many times the same.
+    struct Repeated(usize);
+
+    const REPEATED: &[u8] = b"[1,2,3]\n";
+
+    impl Long for Repeated {
+        fn length(&self) -> usize {
+            self.0 * REPEATED.len()
+        }
+
+        fn push_some(&mut self, bytes: &mut Vec<u8>) -> bool {
+            assert!(bytes.is_empty(), "what is sent is in memory no more");
+            bytes.extend_from_slice(REPEATED);
+            self.0 -= 1;
+            self.0 > 0
+        }
+    }
+
+    #[test]
+    fn a_long_body_is_written_out_piece_by_piece() {
+        for count in 1..4 {
+            let answer = |head_only| {
+                let answer = Answer::long_json(200, Repeated(count));
+                text(answer, head_only, Connection::Kept)
+            };
+            let body = std::str::from_utf8(REPEATED).unwrap().repeat(count);
+            let length = format!("\r\nContent-Length: {}\r\n", body.len());
+            let (head, all) = (answer(true), answer(false));
+            assert!(head.contains(&length) && all.contains(&length), "{all}");
+            assert!(head.ends_with("\r\n\r\n"), "{head}");
+            assert!(all.ends_with(&format!("\r\n\r\n{body}")), "{all}");
+            assert!(all.contains("\r\nContent-Type: application/json\r\n"));
+            assert!(all.contains("\r\nCache-Control: no-store\r\n"));
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::request::{Head, Request, length_required};
 use super::response::Answer;
 use super::{Context, assets, cors, unix_seconds};
 use crate::auth::token::{Claims, Signer, TokenError};
-use crate::protocol::{self, Code, Error};
+use crate::protocol::{self, Code, Error, Pieces};
 use std::cell::RefCell;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -376,6 +376,12 @@ impl Call<'_> {
     fn list(&self, claims: &Claims, json: Vec<u8>) -> Answer {
         let readings = &self.context.readings;
         Answer::json(200, readings.waiting(&claims.sub, json, self.stream))
+    }
+
+    /// The same, written out as the caller takes it.
+    fn long_list(&self, claims: &Claims, list: Pieces) -> Answer {
+        let readings = &self.context.readings;
+        Answer::long_json(200, readings.waiting_pieces(&claims.sub, list, self.stream))
     }
 
     fn body<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {

@@ -4,10 +4,10 @@
 //! names. So all of a room that everybody sees alike is one piece of JSON, which all lists share; a list adds what
 //! changes with each message and each reader.
 
+use super::pieces::{Part, Pieces};
 use super::{Millis, RoomKind, Seq};
 use serde::Serialize;
 use std::iter::{once, repeat};
-use std::ops::Deref;
 use std::sync::Arc;
 
 /// A [`Room`](super::Room) without `last_seq` and `read_seq`.
@@ -42,27 +42,6 @@ pub struct ListedRoom {
     pub read_seq: Seq,
 }
 
-/// A part of what is sent.
-#[derive(Debug)]
-pub enum Part {
-    Fixed(&'static str),
-    /// With much else that is sent.
-    Shared(Arc<str>),
-    Own(String),
-}
-
-impl Deref for Part {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        match self {
-            Part::Fixed(text) => text,
-            Part::Shared(text) => text,
-            Part::Own(text) => text,
-        }
-    }
-}
-
 impl ListedRoom {
     /// What follows the shared piece.
     fn own(&self) -> String {
@@ -95,10 +74,9 @@ pub fn rooms_length(rooms: &[ListedRoom]) -> usize {
 }
 
 /// `[Room]`
-pub fn rooms_json(rooms: Vec<ListedRoom>) -> Vec<u8> {
-    let mut json = Vec::with_capacity(rooms_length(&rooms));
-    room_parts(rooms).for_each(|part| json.extend_from_slice(part.as_bytes()));
-    json
+pub fn rooms_json(rooms: Vec<ListedRoom>) -> Pieces {
+    let length = rooms_length(&rooms);
+    Pieces::new(Vec::new(), room_parts(rooms), length)
 }
 
 #[cfg(test)]
@@ -147,8 +125,9 @@ mod tests {
         ];
         for count in 0..=rooms.len() {
             let listed: Vec<ListedRoom> = rooms[..count].iter().map(listed).collect();
-            let length = rooms_length(&listed);
-            let json = rooms_json(listed);
+            let pieces = rooms_json(listed);
+            let length = pieces.length();
+            let json = pieces.into_bytes();
             assert_eq!(json.len(), length);
             let read: Vec<Room> = serde_json::from_slice(&json).unwrap();
             assert_eq!(read, rooms[..count]);

@@ -6,10 +6,11 @@
 //! please, and need not read.
 
 use super::frame::text_header;
-use super::room_list::{Part, room_parts, rooms_length};
+use super::pieces::{Part, Pieces};
+use super::room_list::{room_parts, rooms_length};
 use super::{ListedRoom, User};
 use serde::Serialize;
-use std::iter::{Peekable, once};
+use std::iter::once;
 use std::sync::Arc;
 
 /// A piece of a [`NameList`] is full with about so many bytes.
@@ -87,7 +88,8 @@ pub struct WelcomeFrame {
 }
 
 impl WelcomeFrame {
-    pub fn into_pieces(self) -> WelcomePieces {
+    /// The frame, header included.
+    pub fn into_pieces(self) -> Pieces {
         const BETWEEN: &str = r#","online":["#;
         const AFTER: &str = "]}}";
         let before = format!(r#"{{"action":"Welcome","data":{},"rooms":"#, self.data);
@@ -97,38 +99,8 @@ impl WelcomeFrame {
         let parts = once(Part::Own(before)).chain(room_parts(self.rooms));
         let parts = parts.chain(once(Part::Fixed(BETWEEN)));
         let parts = parts.chain(self.online.into_parts());
-        let parts: Parts = Box::new(parts.chain(once(Part::Fixed(AFTER))));
-        WelcomePieces {
-            header: text_header(payload),
-            parts: parts.peekable(),
-            left: payload,
-        }
-    }
-}
-
-type Parts = Box<dyn Iterator<Item = Part> + Send>;
-
-/// The frame as bytes, header included, of which each is made when it is due.
-pub struct WelcomePieces {
-    /// Empty once it is taken.
-    header: Vec<u8>,
-    parts: Peekable<Parts>,
-    /// Bytes of the parts that are left.
-    left: usize,
-}
-
-impl WelcomePieces {
-    /// Appends what comes next, until there are about `most` bytes; true where more is left.
-    pub fn push_some(&mut self, bytes: &mut Vec<u8>, most: usize) -> bool {
-        bytes.reserve(self.header.len() + self.left.min(most));
-        bytes.append(&mut self.header);
-        while bytes.len() < most
-            && let Some(part) = self.parts.next()
-        {
-            self.left -= part.len();
-            bytes.extend_from_slice(part.as_bytes());
-        }
-        self.parts.peek().is_some()
+        let parts = parts.chain(once(Part::Fixed(AFTER)));
+        Pieces::new(text_header(payload), parts, payload)
     }
 }
 
@@ -185,7 +157,7 @@ mod tests {
                 break;
             }
         }
-        assert_eq!(pieces.left, 0);
+        assert_eq!(pieces.length(), 0);
         let payload = whole.split_off(4);
         assert_eq!(whole, text_header(payload.len()));
         let frame: serde_json::Value = serde_json::from_slice(&payload).unwrap();

@@ -341,9 +341,7 @@ impl Around {
         let told = attached.missed.into_iter();
         let told: Vec<_> = told.map(|m| (m.room, m.after, m.through)).collect();
         assert_eq!(told, missed);
-        let mut welcome = Vec::new();
-        let mut pieces = attached.welcome.into_pieces();
-        pieces.push_some(&mut welcome, usize::MAX);
+        let welcome = attached.welcome.into_pieces().into_bytes();
         let welcome = &payload(&Frame::raw(&welcome))["data"];
         let rooms = self
             .world
@@ -517,7 +515,7 @@ impl Around {
     /// The rooms as a list of them shows them, which shares what it can with the lists before.
     fn listed(&self, rooms: impl Iterator<Item = RoomId>, user: UserId) -> Vec<RoomView> {
         let listed = rooms.map(|id| self.core.listed(id, user)).collect();
-        serde_json::from_slice(&rooms_json(listed)).expect("rooms as JSON")
+        serde_json::from_slice(&rooms_json(listed).into_bytes()).expect("rooms as JSON")
     }
 
     /// All that each person can see, and that nobody is told what the rules do not say.

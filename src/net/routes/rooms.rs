@@ -9,11 +9,11 @@ use crate::net::response::Answer;
 use crate::protocol::{Code, CreateRequest, Error, RoomKind, check_room_name, check_user_name};
 
 pub(super) fn list(call: &Call<'_>, claims: &Claims) -> Answered {
-    Ok(call.list(claims, call.context.hub.rooms_of(claims)?))
+    Ok(call.long_list(claims, call.context.hub.rooms_of(claims)?))
 }
 
 pub(super) fn public(call: &Call<'_>, claims: &Claims) -> Answered {
-    Ok(call.list(claims, call.context.hub.public_rooms(claims)?))
+    Ok(call.long_list(claims, call.context.hub.public_rooms(claims)?))
 }
 
 pub(super) fn online(call: &Call<'_>, claims: &Claims) -> Answered {
