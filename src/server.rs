@@ -50,7 +50,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the data directory and the port. Fails with nothing changed where either is not to be had.
+    /// Opens the data directory and the port. Where the port is not to be had, a directory that was empty holds what a
+    /// first start makes; of what was there nothing is changed.
     pub fn open(config: Config) -> Result<Server, StartError> {
         let (opened, secret) = open_data(&config)?;
         let log = Log::open(&config.data, config.log_bytes);

@@ -10,5 +10,9 @@
     // Storage that is blocked or damaged means no choice.
   }
   // Only for speed, while the page's script is on its way.
-  new Worker('/languages.js');
+  try {
+    new Worker('/languages.js');
+  } catch (_) {
+    // Where there are no workers the page does it by itself.
+  }
 })();
