@@ -56,12 +56,15 @@ impl Pieces {
         self.header.len() + self.left
     }
 
-    /// Appends what comes next, until there are about `most` bytes; true where more is left.
+    /// Appends what comes next, `most` bytes at most unless a single part has more; true where more is left.
     pub fn push_some(&mut self, bytes: &mut Vec<u8>, most: usize) -> bool {
+        // No more than there will be: a buffer that has to grow is copied, and may be twice as large as it need be.
         bytes.reserve(self.length().min(most));
         bytes.append(&mut self.header);
-        while bytes.len() < most
-            && let Some(part) = self.parts.next()
+        let empty = bytes.len();
+        while let Some(part) = self
+            .parts
+            .next_if(|part| bytes.len() == empty || bytes.len() + part.len() <= most)
         {
             self.left -= part.len();
             bytes.extend_from_slice(part.as_bytes());
