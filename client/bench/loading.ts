@@ -111,13 +111,13 @@ const page = (url: string, needed: string[]) => ({ url, before: '', slowed: SLOW
 /** Times of each of the pages, which are loaded by turns, each as if for the first time. */
 async function loads(pages: Visit<number, string[]>[]): Promise<number[][]> {
   const times: number[][] = pages.map(() => []);
-  await withProfile(async (profile) => {
-    const browser = await BareBrowser.start(profile);
-    for (let load = 0; load < LOADS; load++) {
-      for (const [index, each] of pages.entries()) times[index]?.push(await browser.visit(each, true));
-    }
-    await browser.stop();
-  });
+  await withProfile((profile) =>
+    withBare(profile, [], async (browser) => {
+      for (let load = 0; load < LOADS; load++) {
+        for (const [index, each] of pages.entries()) times[index]?.push(await browser.visit(each, true));
+      }
+    }),
+  );
   return times;
 }
 
@@ -145,11 +145,11 @@ export async function returning(stage: Stage): Promise<Row[]> {
 async function returns({ server, ada }: Stage, ...args: string[]): Promise<string> {
   return withProfile(async (profile) => {
     const compiled = await visits(profile, server.url, ada, args);
-    const browser = await BareBrowser.start(profile, ...args);
     const times: number[] = [];
     const visit = { ...page(`${server.url}/room/${ROOM}`, ROOM_USABLE), before: signingIn(ada) };
-    for (let load = 0; load < LOADS; load++) times.push(await browser.visit(visit, false));
-    await browser.stop();
+    await withBare(profile, args, async (browser) => {
+      for (let load = 0; load < LOADS; load++) times.push(await browser.visit(visit, false));
+    });
     return `${told(times)}; ${compiled > 0 ? `${Math.round(compiled / 1024)} KiB of compiled code used` : 'compiled code not used'}`;
   });
 }
@@ -162,6 +162,16 @@ async function visits(profile: string, url: string, ada: Person, args: string[])
   for (let visit = 0; visit < VISITS; visit++) compiled = await keptCode(context, `/room/${ROOM}`);
   await context.close();
   return compiled;
+}
+
+/** With a browser, which ends whatever happens. */
+async function withBare(profile: string, switches: string[], work: (browser: BareBrowser) => Promise<void>): Promise<void> {
+  const browser = await BareBrowser.start(profile, ...switches);
+  try {
+    await work(browser);
+  } finally {
+    await browser.stop();
+  }
 }
 
 /** With a directory for a browser's profile, which goes with it. */
