@@ -24,7 +24,7 @@ pub use request::{
     PasswordRequest, ReadRequest, ReportRequest, TypingRequest, UserAction, parse_body,
     parse_client_frame,
 };
-pub use room_list::{ListedRoom, SharedRoom, rooms_json};
+pub use room_list::{ListedRoom, rooms_json};
 pub use welcome::{NameList, Welcome, WelcomeFrame};
 
 use serde::{Deserialize, Serialize};

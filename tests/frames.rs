@@ -3,8 +3,8 @@
 
 use melangerie::protocol::{
     Added, AddedOne, ClientFrame, Code, Error, Gap, ListedRoom, Message, MessageAck, MessageFrame,
-    NameList, Presence, ReadPosition, Room, RoomAndUser, RoomOnly, SERVER_NAME, SharedRoom, User,
-    UserAction, Welcome, parse_client_frame, reply_frame,
+    NameList, Presence, ReadPosition, Room, RoomAndUser, RoomOnly, SERVER_NAME, User, UserAction,
+    Welcome, parse_client_frame, reply_frame,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -242,28 +242,9 @@ fn welcome(data: &Value) -> Value {
         users: data["users"].as_str().expect("users"),
         version: data["version"].as_str().expect("version"),
     };
-    let rooms = rooms.iter().map(listed).collect();
+    let rooms = rooms.iter().map(ListedRoom::from).collect();
     let bytes = welcome.with(rooms, online).into_pieces().into_bytes();
     payload(&bytes)
-}
-
-/// The room as a list of rooms has it.
-fn listed(room: &Room) -> ListedRoom {
-    let members = room.members.as_ref();
-    let shared = SharedRoom {
-        name: &room.name,
-        kind: room.kind,
-        topic: &room.topic,
-        member_count: room.member_count,
-        members: members.map(|names| names.iter().map(String::as_str).collect()),
-        created: room.created,
-        creator: &room.creator,
-    };
-    ListedRoom {
-        shared: shared.piece(),
-        last_seq: room.last_seq,
-        read_seq: room.read_seq,
-    }
 }
 
 fn error(data: &Value) -> Error {

@@ -7,7 +7,7 @@ use crate::receivers::{Reluctant, behind};
 use crate::report::{Measured, Report};
 use crate::scene::{self, IDLE_BYTES, Scene, mib};
 use melangerie::limits;
-use melangerie::protocol::RoomKind;
+use melangerie::protocol::{ListedRoom, RoomKind};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -147,18 +147,20 @@ pub fn reconnecting() -> Report {
     scene.look();
     let measured = scene.end();
     // Names of ten letters, with quotes and a comma; a room's own fields.
-    let welcome = ROOMS * (people * 13 + 256);
+    let shared = ROOMS * (people * 13 + 256);
+    // Which rooms they are, and a piece of what is said of them.
+    let welcome = ROOMS * size_of::<ListedRoom>() + limits::PIECE_BYTES;
     Report {
         scenario: format!(
-            "{CONNECTIONS} connections of one person in {ROOMS} rooms of {people}, who hang up when they are welcomed"
+            "{CONNECTIONS} connections of one person in {ROOMS} rooms of {people}, who hang up when they are welcomed and come again"
         ),
-        holds: "others' messages are acked meanwhile",
+        holds: "others' acks do not wait for their rooms",
         bound: format!(
-            "2 × {CONNECTIONS} × ({} KiB and a Welcome of {} KiB)",
+            "2 × {CONNECTIONS} × ({} KiB, {ROOMS} places, a piece) + {} KiB of rooms",
             IDLE_BYTES / 1024,
-            welcome / 1024
+            shared / 1024
         ),
-        bound_mib: mib(2 * CONNECTIONS * (IDLE_BYTES + welcome)) + scene::house(500),
+        bound_mib: mib(2 * CONNECTIONS * (IDLE_BYTES + welcome) + shared) + scene::house(500),
         measured: Measured {
             notes: format!(
                 "{:.0} welcomes a second",

@@ -58,6 +58,7 @@ export class BareBrowser {
   }
 
   async stop(): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const ended = once(this.process, 'exit');
     void this.#send('Browser.close');
     await ended;

@@ -5,8 +5,8 @@ use super::accounts::{Account, Credentials};
 use super::core::{Session, is_alive, shown, signed_out};
 use crate::auth::token::Claims;
 use crate::limits;
-use crate::model::{self, LogId, Readable, RoomId, State, UserId};
-use crate::protocol::{Code, Error, ListedRoom, Room, SharedRoom};
+use crate::model::{LogId, Readable, RoomId, State, UserId};
+use crate::protocol::{Code, Error, ListedRoom, Room};
 
 impl State {
     /// The user of a token, if it is alive.
@@ -48,52 +48,37 @@ impl State {
     /// A room as this user sees it.
     pub fn room_for(&self, id: RoomId, user: UserId) -> Room {
         let room = self.room(id);
-        let may_see = room.is_public() || room.has(user);
-        let members = self.listed_members(room).filter(|_| may_see);
+        let few = room.members.len() <= limits::LISTED_MEMBERS;
+        let names = || {
+            room.members
+                .keys()
+                .map(|&member| self.name(member).to_owned())
+                .collect()
+        };
+        let members = (few && (room.is_public() || room.has(user))).then(names);
         Room {
             name: room.name.clone(),
             kind: room.kind,
             topic: room.topic.clone(),
             member_count: room.members.len(),
-            members: members.map(|names| names.into_iter().map(str::to_owned).collect()),
+            members,
             last_seq: room.last_seq,
-            read_seq: room.members.get(&user).copied().unwrap_or(0),
+            read_seq: room.read_by(user),
             created: room.created,
             creator: room.creator.clone(),
         }
     }
 
-    /// The same for a list of rooms that this user may see: cheap, however many members the room has.
+    /// The same for a list, of a room that this user may see: cheap, however many members it has.
     pub fn listed(&self, id: RoomId, user: UserId) -> ListedRoom {
         let room = self.room(id);
-        let make = || {
-            let shared = SharedRoom {
-                name: &room.name,
-                kind: room.kind,
-                topic: &room.topic,
-                member_count: room.members.len(),
-                members: self.listed_members(room),
-                created: room.created,
-                creator: &room.creator,
-            };
-            shared.piece()
-        };
+        debug_assert!(room.is_public() || room.has(user), "all lists share it");
+        let make = || ListedRoom::shared(&self.room_for(id, user));
         ListedRoom {
             shared: room.shown.get_or_make(make),
             last_seq: room.last_seq,
-            read_seq: room.members.get(&user).copied().unwrap_or(0),
+            read_seq: room.read_by(user),
         }
-    }
-
-    /// The members' names in the order in which they came, where they are few enough to be listed.
-    fn listed_members(&self, room: &model::Room) -> Option<Vec<&str>> {
-        let few = room.members.len() <= limits::LISTED_MEMBERS;
-        few.then(|| {
-            room.members
-                .keys()
-                .map(|&member| self.name(member))
-                .collect()
-        })
     }
 
     pub fn public_rooms(&self) -> Vec<RoomId> {

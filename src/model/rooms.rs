@@ -74,6 +74,11 @@ impl Room {
         self.members.contains_key(&user)
     }
 
+    /// How far a member has read; 0 where they are none.
+    pub fn read_by(&self, user: UserId) -> Seq {
+        self.members.get(&user).copied().unwrap_or(0)
+    }
+
     /// Who is in it already stays as they are.
     pub(super) fn enter(&mut self, user: UserId, read: Seq) {
         self.members.entry(user).or_insert(read);

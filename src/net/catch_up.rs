@@ -147,34 +147,20 @@ impl Source for CatchUp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{ListedRoom, NameList, User, Welcome};
+    use crate::protocol::NameList;
     use crate::store::{Options, open};
 
     /// Somebody may have many connections that read nothing.
     #[test]
     fn of_a_long_welcome_only_a_piece_is_in_memory() {
-        const ROOMS: u64 = 1_000;
+        const ROOMS: Seq = 1_000;
+        const TOPIC: usize = 1_000;
         let home = tempfile::tempdir().unwrap();
         let reader = open(home.path(), Options::default(), 0).unwrap();
         let reader = reader.store.reader();
         let log = Log::discard();
-        let rooms = (0..ROOMS).map(|seq| ListedRoom {
-            shared: format!(r#"{{"topic":"{}""#, "x".repeat(1_000)).into(),
-            last_seq: seq,
-            read_seq: seq,
-        });
-        let user = User {
-            name: "Eva".to_owned(),
-            display_name: "Eva".to_owned(),
-            admin: false,
-            active: true,
-        };
-        let welcome = Welcome {
-            user: &user,
-            users: "",
-            version: "",
-        };
-        let welcome = welcome.with(rooms.collect(), NameList::default());
+        let topic = "x".repeat(TOPIC);
+        let welcome = WelcomeFrame::of_rooms(ROOMS, &topic, NameList::default());
         let ack = Frame::raw(b"ack");
         let mut source = CatchUp::new(reader, log, welcome, Some(ack), Vec::new());
         let mut all = Vec::new();
@@ -185,6 +171,6 @@ mod tests {
             assert_eq!(source.is_within_frame(), !all.ends_with(b"]}}ack"));
         }
         assert!(all.ends_with(b"]}}ack"));
-        assert!(all.len() as u64 > ROOMS * 1_000);
+        assert!(all.len() > ROOMS as usize * TOPIC);
     }
 }

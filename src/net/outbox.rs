@@ -9,14 +9,14 @@
 //!    count.
 //! 5. One answer that is larger than half the bound may wait uncounted; whoever asked for it gets it at its own pace.
 //! 6. What waits in all outboxes together is bounded, each frame counted once among those who receive it: see
-//!    [`answers`].
+//!    [`budget`].
 //! 7. A close from outside waits for the frame that the reader has in hand, and drops no answer: see [`handover`].
 //!
 //! Where the system can send without blocking, the fan-out sends straight into the socket, and a writer thread
 //! exists only while the connection is behind; while there is none to be had, whoever pushes sends what waits, and one
 //! thread looks after all of them. Elsewhere each connection has a writer as long as it lives.
 
-mod answers;
+mod budget;
 mod catching_up;
 mod handover;
 mod places;
@@ -27,7 +27,7 @@ use super::{is_timeout, lock};
 use crate::hub::{Receiver, SharedFrame};
 use crate::limits;
 use crate::protocol::Frame;
-use answers::Answers;
+use budget::Budget;
 use handover::Handover;
 use places::{Place, Writers};
 use queue::{Cost, FRAME_BYTES_LEAST, Missed, Phase, Queue, Waiting};
@@ -75,7 +75,7 @@ pub struct Outboxes {
     /// A test makes it so large that no thread can be had.
     pub(super) stack_bytes: usize,
     writers: Mutex<Writers>,
-    answers: Answers,
+    budget: Budget,
 }
 
 impl Outboxes {
@@ -111,13 +111,13 @@ impl Outboxes {
             most_writers,
             stack_bytes: limits::CONNECTION_STACK_BYTES,
             writers: Mutex::default(),
-            answers: Answers::new(limits::WAITING_BYTES),
+            budget: Budget::new(limits::WAITING_BYTES),
         }
     }
 
     #[cfg(test)]
-    pub(super) fn with_waiting_answers(mut self, bytes: usize) -> Outboxes {
-        self.answers = Answers::new(bytes);
+    pub(super) fn with_budget(mut self, bytes: usize) -> Outboxes {
+        self.budget = Budget::new(bytes);
         self
     }
 }
@@ -232,7 +232,7 @@ impl Outbox {
             // Messages behind missed ones that are not sent would show a hole; they come with the next connection. Of
             // what was missed the rest of a piece stays, and of a frame, since the peer has its beginning.
             queue.keep_answers(&self.shared);
-            queue.report(&self.shared.answers);
+            queue.report(&self.shared.budget);
         }
         queue.phase = Phase::Closing;
         self.closing.store(true, Ordering::Release);
@@ -253,7 +253,7 @@ impl Outbox {
         queue.frames = VecDeque::new();
         queue.missed = None;
         queue.cost = Cost::default();
-        queue.report(&self.shared.answers);
+        queue.report(&self.shared.budget);
         self.closing.store(true, Ordering::Release);
         // A socket that is gone already needs no shutting.
         let _ = self.stream.shutdown(Shutdown::Both);
@@ -294,10 +294,10 @@ impl Outbox {
             }
         }
         queue.append(frames, sent, &self.shared);
-        queue.report(&self.shared.answers);
+        queue.report(&self.shared.budget);
         if queue.cost.bytes > self.shared.backlog_bytes
             || queue.cost.large > 1
-            || self.shared.answers.are_too_many(queue.cost.own)
+            || self.shared.budget.is_exceeded_by(queue.cost.own)
         {
             return self.cut_locked(&mut queue);
         }
@@ -317,7 +317,7 @@ impl Outbox {
         let waited = !queue.frames.is_empty();
         let keeps_up = self.send_what_fits(queue);
         if waited {
-            queue.report(&self.shared.answers);
+            queue.report(&self.shared.budget);
             self.written.notify_all();
         }
         keeps_up
@@ -423,7 +423,7 @@ impl Outbox {
                     }
                     let mut queue = lock(&self.queue);
                     queue.cost.subtract(cost);
-                    queue.report(&self.shared.answers);
+                    queue.report(&self.shared.budget);
                 }
                 Work::None => return,
             }
@@ -488,7 +488,7 @@ impl Outbox {
 }
 
 impl Outbox {
-    /// What a write that began at `began` slept through counts against nothing that waits. Answers how much it was.
+    /// What a write that began at `began` slept through counts against nothing that waits. Budget how much it was.
     fn forgive(&self, began: Instant) -> Duration {
         let nap = nap(began, AGE_CHECK, Instant::now());
         if !nap.is_zero() {
@@ -502,7 +502,7 @@ impl Drop for Outbox {
     fn drop(&mut self) {
         let mut queue = lock(&self.queue);
         queue.cost = Cost::default();
-        queue.report(&self.shared.answers);
+        queue.report(&self.shared.budget);
     }
 }
 

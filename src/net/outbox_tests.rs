@@ -112,7 +112,7 @@ fn without_any_thread_room_for_an_answer_is_told_too() {
 #[test]
 fn answers_that_nobody_reads_are_bounded_over_all_connections() {
     const MOST: usize = 64 * MIB;
-    let shared = Outboxes::new(false, 4 * MIB).with_waiting_answers(MOST);
+    let shared = Outboxes::new(false, 4 * MIB).with_budget(MOST);
     let shared = Arc::new(shared);
     let page = Frame::raw(&vec![7; 8 * MIB]);
     let greedy: Vec<_> = (0..32).map(|_| another_pair(&shared)).collect();
@@ -154,7 +154,7 @@ fn answers_that_nobody_reads_are_bounded_over_all_connections() {
 fn places_in_queues_are_bounded_over_all_connections() {
     const MOST: usize = MIB;
     const FRAMES: usize = 10_000;
-    let shared = Outboxes::new(false, WIDE).with_waiting_answers(MOST);
+    let shared = Outboxes::new(false, WIDE).with_budget(MOST);
     let shared = Arc::new(shared);
     let behind = |frames| catching_up(&shared, frames);
     let greedy: Vec<_> = (0..32).map(|_| behind(FRAMES)).collect();
@@ -173,7 +173,7 @@ fn places_in_queues_are_bounded_over_all_connections() {
 fn frames_in_queues_are_bounded_over_all_connections() {
     const MOST: usize = 4 * MIB;
     let holding = |receivers: u32| {
-        let shared = Outboxes::new(false, WIDE).with_waiting_answers(MOST);
+        let shared = Outboxes::new(false, WIDE).with_budget(MOST);
         let shared = Arc::new(shared);
         let all: Vec<_> = (0..64).map(|_| another_pair(&shared)).collect();
         let frame = Frame::raw(&[7; 16 * 1024]);
@@ -208,7 +208,7 @@ fn catching_up(shared: &Arc<Outboxes>, frames: usize) -> (Arc<Outbox>, TcpStream
 fn what_a_close_drops_is_counted_no_more() {
     const FRAMES: usize = 20_000;
     for writer_threads in [false, true] {
-        let shared = Outboxes::new(writer_threads, WIDE).with_waiting_answers(MIB);
+        let shared = Outboxes::new(writer_threads, WIDE).with_budget(MIB);
         let shared = Arc::new(shared);
         let (closing, _peer) = catching_up(&shared, FRAMES);
         assert!(!closing.is_closing(), "there is room for one");

@@ -14,7 +14,7 @@ pub struct Frame {
 
 /// How a final text frame begins (RFC 6455, section 5.2).
 const TEXT: u8 = 0x81;
-/// The other byte, and a length of eight.
+/// Two bytes, and a length of eight.
 const LONGEST_HEADER: usize = 10;
 
 impl Frame {

@@ -5,48 +5,65 @@
 //! changes with each message and each reader.
 
 use super::pieces::{Part, Pieces};
-use super::{Millis, RoomKind, Seq};
+use super::{Millis, Room, RoomKind, Seq};
 use serde::Serialize;
 use std::iter::{once, repeat};
 use std::sync::Arc;
 
-/// A [`Room`](super::Room) without `last_seq` and `read_seq`.
+/// What all who may see a [`Room`] see alike: all but `last_seq` and `read_seq`.
 #[derive(Serialize)]
-pub struct SharedRoom<'a> {
-    pub name: &'a str,
-    pub kind: RoomKind,
-    pub topic: &'a str,
-    pub member_count: usize,
+struct SharedRoom<'a> {
+    name: &'a str,
+    kind: RoomKind,
+    topic: &'a str,
+    member_count: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub members: Option<Vec<&'a str>>,
-    pub created: Millis,
-    pub creator: &'a str,
-}
-
-impl SharedRoom<'_> {
-    /// For [`ListedRoom::shared`].
-    pub fn piece(&self) -> Arc<str> {
-        let mut json = serde_json::to_string(self).expect("protocol types always serialise");
-        // More fields follow.
-        json.pop();
-        json.into()
-    }
+    members: Option<&'a [String]>,
+    created: Millis,
+    creator: &'a str,
 }
 
 /// A room in a list for one person.
 #[derive(Clone, Debug)]
 pub struct ListedRoom {
-    /// What [`SharedRoom::piece`] gave.
+    /// What [`ListedRoom::shared`] gave.
     pub shared: Arc<str>,
     pub last_seq: Seq,
     pub read_seq: Seq,
 }
 
 impl ListedRoom {
+    /// Of a room as one sees it who may see it: the beginning of its JSON in everybody's list.
+    pub fn shared(room: &Room) -> Arc<str> {
+        let shared = SharedRoom {
+            name: &room.name,
+            kind: room.kind,
+            topic: &room.topic,
+            member_count: room.member_count,
+            members: room.members.as_deref(),
+            created: room.created,
+            creator: &room.creator,
+        };
+        let mut json = serde_json::to_string(&shared).expect("protocol types always serialise");
+        // More fields follow.
+        json.pop();
+        json.into()
+    }
+
     /// What follows the shared piece.
     fn own(&self) -> String {
         let (last, read) = (self.last_seq, self.read_seq);
         format!(r#","last_seq":{last},"read_seq":{read}}}"#)
+    }
+}
+
+impl From<&Room> for ListedRoom {
+    fn from(room: &Room) -> ListedRoom {
+        ListedRoom {
+            shared: ListedRoom::shared(room),
+            last_seq: room.last_seq,
+            read_seq: room.read_seq,
+        }
     }
 }
 
@@ -82,7 +99,6 @@ pub fn rooms_json(rooms: Vec<ListedRoom>) -> Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Room;
 
     fn room(name: &str, members: Option<&[&str]>) -> Room {
         Room {
@@ -98,24 +114,6 @@ mod tests {
         }
     }
 
-    fn listed(room: &Room) -> ListedRoom {
-        let members = room.members.as_ref();
-        let shared = SharedRoom {
-            name: &room.name,
-            kind: room.kind,
-            topic: &room.topic,
-            member_count: room.member_count,
-            members: members.map(|names| names.iter().map(String::as_str).collect()),
-            created: room.created,
-            creator: &room.creator,
-        };
-        ListedRoom {
-            shared: shared.piece(),
-            last_seq: room.last_seq,
-            read_seq: room.read_seq,
-        }
-    }
-
     #[test]
     fn a_list_of_pieces_is_a_list_of_rooms() {
         let rooms = [
@@ -124,7 +122,7 @@ mod tests {
             room("small", Some(&["Eva", "\u{d6}mer"])),
         ];
         for count in 0..=rooms.len() {
-            let listed: Vec<ListedRoom> = rooms[..count].iter().map(listed).collect();
+            let listed: Vec<ListedRoom> = rooms[..count].iter().map(ListedRoom::from).collect();
             let pieces = rooms_json(listed);
             let length = pieces.length();
             let json = pieces.into_bytes();

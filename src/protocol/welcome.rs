@@ -105,6 +105,30 @@ impl WelcomeFrame {
 }
 
 #[cfg(test)]
+impl WelcomeFrame {
+    /// For somebody in so many rooms, each with this topic; the number of a room is that of its last message.
+    pub fn of_rooms(rooms: super::Seq, topic: &str, online: NameList) -> WelcomeFrame {
+        let room = |seq| ListedRoom {
+            shared: format!(r#"{{"name":"room {seq}","topic":"{topic}""#).into(),
+            last_seq: seq,
+            read_seq: seq / 10,
+        };
+        let user = User {
+            name: "Eva".to_owned(),
+            display_name: "Eva".to_owned(),
+            admin: false,
+            active: true,
+        };
+        let welcome = Welcome {
+            user: &user,
+            users: "tag",
+            version: "1",
+        };
+        welcome.with((0..rooms).map(room).collect(), online)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -127,26 +151,9 @@ mod tests {
         const MOST: usize = 5_000;
         /// One of the names.
         const LONGEST: usize = PIECE_BYTES + 20;
-        let rooms = (0..100).map(|seq| ListedRoom {
-            shared: format!(r#"{{"name":"room {seq}""#).into(),
-            last_seq: seq,
-            read_seq: seq / 10,
-        });
         let mut online = NameList::default();
         (0..500).for_each(|n| online.push(&format!("user-{n}")));
-        let user = User {
-            name: "Eva".to_owned(),
-            display_name: "Eva".to_owned(),
-            admin: false,
-            active: true,
-        };
-        let welcome = Welcome {
-            user: &user,
-            users: "tag",
-            version: "1",
-        };
-        let welcome = welcome.with(rooms.collect(), online);
-        let mut pieces = welcome.into_pieces();
+        let mut pieces = WelcomeFrame::of_rooms(100, "", online).into_pieces();
         let mut whole = Vec::new();
         loop {
             let mut piece = Vec::new();

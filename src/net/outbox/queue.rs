@@ -2,7 +2,7 @@
 //!
 //! Owns the order of frames and their cost. Never touches the socket; the outbox's lock is around it.
 
-use super::{Answers, Outboxes, Source, WRITE_BYTES};
+use super::{Budget, Outboxes, Source, WRITE_BYTES};
 use crate::hub::SharedFrame;
 use crate::protocol::Frame;
 use std::collections::VecDeque;
@@ -64,7 +64,7 @@ pub(super) struct Queue {
     pub(super) sent: usize,
     /// What waits counts for this, that included which a writer has in hand.
     pub(super) cost: Cost,
-    /// What of it is counted among the answers of all outboxes.
+    /// What of it is counted in the budget of all outboxes.
     pub(super) reported: usize,
     /// A writer thread has the socket.
     pub(super) writing: bool,
@@ -127,14 +127,14 @@ impl Queue {
     }
 
     /// Tells what changed of this connection's own.
-    pub(super) fn report(&mut self, answers: &Answers) {
+    pub(super) fn report(&mut self, budget: &Budget) {
         if self.reported != self.cost.own {
-            answers.change(self.reported, self.cost.own);
+            budget.change(self.reported, self.cost.own);
             self.reported = self.cost.own;
         }
     }
 
-    /// Answers what the taken frames cost.
+    /// Budget what the taken frames cost.
     pub(super) fn take_into(&mut self, batch: &mut Vec<u8>, shared: &Outboxes) -> Cost {
         let mut taken = Cost::default();
         while let Some(waiting) = self.frames.front() {

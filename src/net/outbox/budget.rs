@@ -14,7 +14,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub(super) struct Answers {
+pub(super) struct Budget {
     most: usize,
     /// Bytes that wait.
     waiting: AtomicUsize,
@@ -22,9 +22,9 @@ pub(super) struct Answers {
     holders: AtomicUsize,
 }
 
-impl Answers {
-    pub(super) fn new(most: usize) -> Answers {
-        Answers {
+impl Budget {
+    pub(super) fn new(most: usize) -> Budget {
+        Budget {
             most,
             waiting: AtomicUsize::new(0),
             holders: AtomicUsize::new(0),
@@ -41,7 +41,7 @@ impl Answers {
     }
 
     /// Whether more waits than may, and more than its share for a connection with `own` bytes.
-    pub(super) fn are_too_many(&self, own: usize) -> bool {
+    pub(super) fn is_exceeded_by(&self, own: usize) -> bool {
         let (most, waiting) = (
             self.most as u64,
             self.waiting.load(Ordering::Relaxed) as u64,
@@ -58,35 +58,35 @@ mod tests {
 
     #[test]
     fn beyond_the_bound_each_may_hold_its_share() {
-        let answers = Answers::new(100);
-        answers.change(0, 90);
-        assert!(!answers.are_too_many(90), "alone within the bound");
-        answers.change(0, 20);
-        assert!(answers.are_too_many(90), "half of it is the share");
-        assert!(!answers.are_too_many(20));
-        answers.change(90, 70);
-        assert!(!answers.are_too_many(70), "there is room again");
-        answers.change(70, 0);
-        answers.change(20, 101);
-        assert!(answers.are_too_many(101));
-        answers.change(101, 0);
-        assert_eq!(answers.waiting.into_inner(), 0);
-        assert_eq!(answers.holders.into_inner(), 0);
+        let budget = Budget::new(100);
+        budget.change(0, 90);
+        assert!(!budget.is_exceeded_by(90), "alone within the bound");
+        budget.change(0, 20);
+        assert!(budget.is_exceeded_by(90), "half of it is the share");
+        assert!(!budget.is_exceeded_by(20));
+        budget.change(90, 70);
+        assert!(!budget.is_exceeded_by(70), "there is room again");
+        budget.change(70, 0);
+        budget.change(20, 101);
+        assert!(budget.is_exceeded_by(101));
+        budget.change(101, 0);
+        assert_eq!(budget.waiting.into_inner(), 0);
+        assert_eq!(budget.holders.into_inner(), 0);
     }
 
     #[test]
     fn however_many_come_each_with_as_much_as_it_may_hold() {
         const MOST: usize = 1_000_000;
-        let answers = Answers::new(MOST);
+        let budget = Budget::new(MOST);
         for _ in 0..15_000 {
             let mut own = MOST / 8;
-            answers.change(0, own);
-            while answers.are_too_many(own) {
-                answers.change(own, own - own.div_ceil(16));
+            budget.change(0, own);
+            while budget.is_exceeded_by(own) {
+                budget.change(own, own - own.div_ceil(16));
                 own -= own.div_ceil(16);
             }
         }
-        let waiting = answers.waiting.into_inner();
+        let waiting = budget.waiting.into_inner();
         assert!(waiting < 5 * MOST, "{waiting}");
     }
 }
