@@ -52,8 +52,8 @@ pub const READING_BYTES_OF_USER: usize = 16 * 1024 * 1024;
 pub const READING_BYTES: usize = 32 * 1024 * 1024;
 /// What is written out as it is sent, what was missed and lists of rooms, is in memory a piece at a time, about this long.
 pub const PIECE_BYTES: usize = 64 * 1024;
-/// Pages and lists over HTTP that wait to be sent, all users' together, kept pages apart, and of a list of rooms a piece;
-/// beyond it whoever holds most loses the oldest. Five of the longest, thousands of the usual ones.
+/// Pages and lists over HTTP that wait to be sent, all users' together, kept pages apart; beyond it whoever holds most
+/// loses the oldest. Five of the longest, thousands of the usual ones.
 pub const UNSENT_BYTES: usize = 64 * 1024 * 1024;
 /// Pages that were answered and are kept for who asks next: 270 of the usual ones.
 pub const KEPT_PAGES_BYTES: usize = 4 * 1024 * 1024;

@@ -168,23 +168,22 @@ impl Readings {
         }
     }
 
-    /// The same for what is made piece by piece.
+    /// The same for what is written out piece by piece. It counts as a whole: what it is made of may be nobody else's by now.
     pub fn waiting_pieces(
         self: &Arc<Readings>,
         user: &str,
         pieces: Pieces,
         stream: &Arc<TcpStream>,
     ) -> WaitingPieces {
-        let bytes = pieces.length().min(PIECE_BYTES);
         WaitingPieces {
-            number: self.unsent.add(&fold(user), bytes, stream),
+            number: self.unsent.add(&fold(user), pieces.length(), stream),
             pieces,
             all: self.clone(),
         }
     }
 }
 
-/// What waits for its receiver and is written out as it is sent: what is in memory of it counts until all is sent.
+/// What waits for its receiver and is written out as it is sent.
 pub struct WaitingPieces {
     pieces: Pieces,
     number: u64,
@@ -260,6 +259,7 @@ impl Drop for Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::{ListedRoom, rooms_json};
     use std::io::Read;
     use std::net::TcpListener;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -393,5 +393,26 @@ mod tests {
         assert!((&*last).read(&mut [0]).is_err(), "tom's is open");
         drop((greedy, third));
         assert!(lock(&readings.own).is_empty());
+    }
+
+    /// Each holds all that its rooms were when it was asked for, though nobody else may any more.
+    #[test]
+    fn lists_that_nobody_reads_are_given_up_by_their_whole_length() {
+        const TENTH: usize = UNSENT_BYTES / 10;
+        let readings = Arc::new(Readings::default());
+        let room = ListedRoom {
+            shared: "x".repeat(TENTH).into(),
+            last_seq: 0,
+            read_seq: 0,
+        };
+        let wait = || {
+            let (stream, receiver) = connection();
+            let list = rooms_json(vec![room.clone()]);
+            (readings.waiting_pieces("eva", list, &stream), receiver)
+        };
+        let mut lists: Vec<_> = (0..10).map(|_| wait()).collect();
+        let (_, first) = &mut lists[0];
+        first.set_nonblocking(true).unwrap();
+        assert_eq!(first.read(&mut [0]).ok(), Some(0), "the oldest ended");
     }
 }
