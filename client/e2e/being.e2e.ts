@@ -82,6 +82,37 @@ it.each([
   for (const someone of [ada, eva]) expect(await someone.readAll(/(ada|eva) \d\d/)).toEqual(stored);
 });
 
+it('a backup is put back under an open page: it shows what the server has, and what comes under numbers that it knew', async () => {
+  // A server of its own: what others said would be lost, too.
+  const own = await TestServer.start();
+  try {
+    const eva = await own.register('Eva');
+    await eva.create('history');
+    const ada = await somebodyIn('history', own.url);
+    await eva.post('history', 'kept');
+    await own.backUp();
+    await eva.postMany('history', 'lost', 3);
+    await eva.post('general', 'lost elsewhere');
+    await ada.message('lost 3').waitFor();
+    await ada.composer.fill('not finished');
+    await own.putBack();
+    await ada.page.getByText('The server is restarting…').waitFor();
+    await own.run();
+    await eva.post('history', 'new');
+    await ada.message('new').waitFor();
+    expect(await ada.readAll(/kept|lost|new/)).toEqual(['kept', 'new']);
+    expect(await ada.composer.inputValue()).toBe('not finished');
+    await ada.say('answer');
+    await ada.sent('answer');
+    await eva.post('general', 'new elsewhere');
+    await ada.page.getByRole('link', { name: /general/ }).click();
+    await ada.message('new elsewhere').waitFor();
+    expect(await ada.readAll(/(lost|new) elsewhere/)).toEqual(['new elsewhere']);
+  } finally {
+    await own.stop();
+  }
+});
+
 /** Stops whatever draws pages and runs their scripts, as a closed lid does; returns what lets it go on. */
 async function suspend(): Promise<() => void> {
   const session = await browser.newBrowserCDPSession();

@@ -271,6 +271,24 @@ describe.each(LANGUAGES)('the example in $language', ({ command }) => {
     }
   });
 
+  test('prints what is written after a backup was put back, though its numbers are known', async () => {
+    await server.backUp();
+    const eva = run(server.url, 'Ben', PASSWORD);
+    await ben.post('general', 'one');
+    const { seq } = await ben.post('general', 'two');
+    await expect.poll(async () => (await ben.call<Room[]>('GET', '/chat/list'))[0]?.read_seq).toBe(seq);
+    await server.putBack();
+    await eva.complained.have('cannot be reached');
+    await server.run();
+    await ben.post('general', 'new');
+    await eva.printed.have('Ben: new');
+    eva.type('answer');
+    await eva.printed.have('Ben: answer');
+    expect(await eva.leave()).toBe(0);
+    expect(eva.printed.all).toEqual(['one', 'two', 'new', 'answer'].map((content) => `[general] Ben: ${content}`));
+    expect(eva.complained.all).toHaveLength(1);
+  });
+
   test('waits for a server that is not there yet', async () => {
     await server.halt();
     const eva = start(server.url, 'Eva');

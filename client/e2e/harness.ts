@@ -2,7 +2,7 @@
 // a proxy by which its network can be cut, and people who talk to it without a browser. Never knows the page.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createServer, connect, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -42,7 +42,7 @@ export class TestServer {
   /** Starts the process; after a stop on the same port, as a restarted server would be. */
   async run(): Promise<void> {
     const listen = `127.0.0.1:${this.#port}`;
-    const child = spawn(BINARY, ['--listen', listen, '--data', join(this.directory, 'data'), ...this.options], {
+    const child = spawn(BINARY, ['--listen', listen, '--data', this.#data, ...this.options], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.#process = child;
@@ -65,6 +65,28 @@ export class TestServer {
     const ended = new Promise((done) => child.once('exit', done));
     child.kill(signal);
     await ended;
+  }
+
+  /** Ends the process, copies its data directory as an operator would, and starts it again. */
+  async backUp(): Promise<void> {
+    await this.halt();
+    await cp(this.#data, this.#backup, { recursive: true });
+    await this.run();
+  }
+
+  /** Ends the process and puts the copy of `backUp` in the place of its data directory; `run` starts from it. */
+  async putBack(): Promise<void> {
+    await this.halt();
+    await rm(this.#data, { recursive: true });
+    await cp(this.#backup, this.#data, { recursive: true });
+  }
+
+  get #data(): string {
+    return join(this.directory, 'data');
+  }
+
+  get #backup(): string {
+    return join(this.directory, 'backup');
   }
 
   async stop(): Promise<void> {

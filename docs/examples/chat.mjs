@@ -1,7 +1,6 @@
 // Sends the lines of stdin, prints what comes, ends with stdin: 1 where a line was refused. Node 20, npm install ws
 import { createInterface } from "node:readline";
 import WebSocket from "ws";
-const USAGE = 'usage: node chat.mjs [--register] http://localhost:8080 Eva "correct horse" [room]';
 const args = process.argv.slice(2), register = args[0] === "--register" && args.shift();
 const [server, name, password, room = "general"] = args;
 const LATER = ["rate_limited", "overloaded", "storage_failed"]; // With these codes the same may succeed after a while.
@@ -10,15 +9,16 @@ const print = (text) => console.log(text.replace(/\p{Cc}/gu, " ")); // What othe
 const send = (frame) => frame && socket?.readyState === WebSocket.OPEN && socket.send(JSON.stringify(frame));
 const post = (path) => fetch(server + path, { method: "POST", body: JSON.stringify({ name, password }) });
 const stop = (why) => { console.error(why); process.exit(1); };
+const startOver = () => { since = {}; pause = 1; socket.terminate(); }; // A backup was put back: what was printed is gone.
 const hear = {
-  Welcome() { pause = 0; send(pending); },
+  Welcome({ rooms }) { if (rooms.some((it) => it.last_seq < since[it.name])) return startOver(); pause = 0; send(pending); },
   Message({ room, seq, sender, content, replaces }) {
     print(`[${room}] ${sender}${replaces ? " (edited)" : ""}: ${content}`);
     since[room] = seq;
     send({ action: "Read", data: { room, seq } });
   },
   Gap({ room }) { print(`[${room}] (more in the history)`); },
-  Ack(_, id) { if (id === pending?.id) { pending = null; acked(); } },
+  Ack(_, id) { if (id && id === pending?.id) { pending = null; acked(); } },
   Error({ code, message, retry_after_ms = 1000 }, id) {
     if (id && LATER.includes(code)) return setTimeout(() => send(pending), retry_after_ms);
     print(`! ${message}`);
@@ -41,7 +41,7 @@ function retry(why) {
   if (!pause) console.error(`${server} cannot be reached (${why.cause?.code ?? why}); trying again.`);
   setTimeout(() => connect().catch(retry), (0.5 + Math.random() / 2) * (pause = Math.min(2 * pause || 1000, 30_000)));
 }
-if (!password) stop(USAGE);
+if (!password) stop('usage: node chat.mjs [--register] http://localhost:8080 Eva "correct horse" [room]');
 connect().catch(retry);
 for await (const content of createInterface({ input: process.stdin })) {
   pending = { action: "Message", data: { room, content }, id: crypto.randomUUID() };

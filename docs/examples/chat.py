@@ -1,13 +1,11 @@
 """Sends the lines of stdin, prints what comes, ends with stdin: 1 where a line was refused. pip install websockets"""
 import contextlib, json, os, random, re, sys, threading, time, urllib.error, urllib.request, uuid, websockets.sync.client
-args = sys.argv[1:]
-register = args[:1] == ["--register"] and args.pop(0)
-if len(args) < 3: sys.exit('usage: python3 chat.py [--register] http://localhost:8080 Eva "correct horse" [room]')
-server, name, password, room = (args + ["general"])[:4]
+register = sys.argv[1:2] == ["--register"] and sys.argv.pop(1)
+if len(sys.argv) < 4: sys.exit('usage: python3 chat.py [--register] http://localhost:8080 Eva "correct horse" [room]')
+server, name, password, room = (sys.argv[1:] + ["general"])[:4]
 LATER = ("rate_limited", "overloaded", "storage_failed")  # With these codes the same may succeed after a while.
 SHOWN = {"Message": "[{room}] {sender}{edited}: {content}", "Gap": "[{room}] (more in the history)", "Error": "! {message}"}
-since, unacked, refused, acked = {}, {}, [], threading.Semaphore(0)  # since: per room the last seq printed.
-socket, pause = None, 0
+since, unacked, refused, acked, socket, pause = {}, {}, [], threading.Semaphore(0), None, 0  # since: the last seqs printed.
 def sign_in(path="/auth/login"):
     account = json.dumps({"name": name, "password": password}).encode()
     try: return json.load(urllib.request.urlopen(server + path, account, timeout=30))["token"]
@@ -20,8 +18,8 @@ def send():
 def hear(action, data, id=None, **_):
     if id and data.get("code") in LATER: return threading.Timer(data.get("retry_after_ms", 1000) / 1000, send).start()
     if action in SHOWN:
-        edited = " (edited)" if "replaces" in data else ""
-        print(re.sub(r"[\0-\x1f\x7f-\x9f]", " ", SHOWN[action].format(edited=edited, **data)), flush=True)
+        text = SHOWN[action].format(edited=" (edited)" if "replaces" in data else "", **data)
+        print(re.sub(r"[\0-\x1f\x7f-\x9f]", " ", text), flush=True)
     if action == "Message":
         since[data["room"]] = data["seq"]
         socket.send(json.dumps({"action": "Read", "data": {"room": data["room"], "seq": data["seq"]}}))
@@ -41,8 +39,10 @@ while True:
         token = sign_in()
         with websockets.sync.client.connect(server.replace("http", "ws", 1) + "/chat/connect", max_size=None) as it:
             it.send(json.dumps({"action": "Hello", "data": {"token": token, "since": since}}))
-            if json.loads(it.recv())["action"] == "Welcome": socket, pause = it, 0  # Else it closes.
-            send()
+            rooms = json.loads(it.recv())["data"].get("rooms")  # Welcome has them; after anything else it closes.
+            if rooms and any(known["last_seq"] < since.get(known["name"], 0) for known in rooms):
+                since.clear(); continue  # A backup was put back: what was printed is gone.
+            if rooms: socket, pause = it, 0; send()
             while True: hear(**json.loads(it.recv()))
     except (OSError, ValueError, websockets.WebSocketException) as why:
         if getattr(why, "rcvd", None) and why.rcvd.code == 4401: sys.exit("Signed out: start again to sign in.")

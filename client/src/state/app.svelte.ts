@@ -174,17 +174,22 @@ export class App {
   #signedOut(): void {
     this.#socket.stop();
     this.connection.reset();
-    this.timeline.close();
-    this.rooms.clear();
+    this.#forget();
     this.people.clear();
     this.drafts.unload();
     this.editing.load('');
     this.#marks.load('');
-    this.#entered = false;
     this.outbox.unload();
-    this.search.clear();
     this.reports.clear();
     void this.#lookAround();
+  }
+
+  /** Forgets what was said, and which room was open. */
+  #forget(): void {
+    this.timeline.close();
+    this.rooms.clear();
+    this.search.clear();
+    this.#entered = false;
   }
 
   /** Nobody is signed in: who may make an account here, and which version of the server did this page come from? */
@@ -238,12 +243,19 @@ export class App {
   }
 
   #welcomed({ user, rooms, online, users, version }: WelcomeData): void {
+    if (this.rooms.wentBack(rooms)) return this.#startOver();
     this.session.told(user);
     this.connection.told(version);
     this.people.told(user);
     void this.people.welcome(online, users);
     this.rooms.welcome(rooms);
     this.outbox.resume();
+  }
+
+  /** What the server sends next follows upon messages that it does not have any more: the page begins anew, as if it had been loaded. */
+  #startOver(): void {
+    this.#forget();
+    this.#socket.restart();
   }
 
   #messageCame(message: Message): void {

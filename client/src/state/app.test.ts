@@ -411,6 +411,58 @@ describe('presence', () => {
   });
 });
 
+describe('a server that a backup was put back into', () => {
+  /** The server forgets the room's messages after `seq`. */
+  function goBack(server: FakeServer, name: string, seq: number): void {
+    const found = server.rooms.get(name)!;
+    found.messages.length = seq;
+    found.room.last_seq = seq;
+    found.room.read_seq = Math.min(found.room.read_seq, seq);
+  }
+
+  it('is shown as it is now: without what it lost, with what is new under the same numbers', async () => {
+    const server = new FakeServer();
+    server.addRoom(room('dispatch'));
+    const { app, shown } = await open({ server });
+    for (const content of ['kept', 'lost', 'lost too']) server.post('general', content);
+    for (const content of ['kept', 'lost']) server.post('dispatch', content);
+    await idle();
+    app.rooms.markUnread(app.rooms.byName('dispatch')!, { seq: 1, upTo: 2, unread: 2, mentioned: 0 });
+    app.outbox.send('general', 'mine');
+    app.drafts.set('general', 'half a sent');
+    await idle();
+    server.reachable = false;
+    server.cut();
+    goBack(server, 'general', 1);
+    goBack(server, 'dispatch', 1);
+    server.post('general', 'new');
+    app.outbox.send('general', 'unsent');
+    server.reachable = true;
+    await vi.advanceTimersByTimeAsync(2_000);
+    await idle();
+    expect(app.connection.status).toBe('online');
+    expect(shown()).toEqual(['kept', 'new', 'unsent']);
+    expect(app.rooms.byName('dispatch')).toMatchObject({ lastSeq: 1, unread: 1, mark: null });
+    expect(app.drafts.get('general')).toBe('half a sent');
+    server.post('general', 'newer');
+    server.post('dispatch', 'newer');
+    await idle();
+    expect(shown()).toEqual(['kept', 'new', 'unsent', 'newer']);
+    expect(app.rooms.byName('dispatch')).toMatchObject({ lastSeq: 2, unread: 2 });
+  });
+
+  it('is not taken for one while it is what the page knows', async () => {
+    const { server, platform } = await open();
+    server.post('general', 'hi');
+    await idle();
+    const before = platform.sockets.length;
+    server.cut();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await idle();
+    expect(platform.sockets).toHaveLength(before + 1);
+  });
+});
+
 describe('an update of the server', () => {
   it('is noticed', async () => {
     const { app, server } = await open();

@@ -177,6 +177,14 @@ export class Rooms {
     this.#handlers.changed();
   }
 
+  /** Whether the server has less than this page knows, or another room of the same name: a backup was put back. */
+  wentBack(rooms: readonly Room[]): boolean {
+    return rooms.some((room) => {
+      const known = this.#byName.get(foldName(room.name));
+      return known !== undefined && (room.last_seq < known.lastSeq || room.created !== known.created);
+    });
+  }
+
   /** Where to catch up, for `Hello`: rooms in which more arrived than was read. At most `bytes` of JSON; the rest is caught up from the read position, and what is known of that is dropped. */
   since(bytes: number): Record<string, number> {
     const since: [string, number][] = [];
@@ -260,7 +268,7 @@ export class Rooms {
     return { room, fresh };
   }
 
-  /** Nobody is signed in any more. */
+  /** Nobody is signed in any more, or what is known does not hold any more. */
   clear(): void {
     if (this.#readTimer !== null) clearTimeout(this.#readTimer);
     this.#readTimer = null;
@@ -284,7 +292,7 @@ export class Rooms {
     const room = new RoomView(described, described.read_seq, this.#handlers);
     this.#byName.set(foldName(room.name), room);
     const mark = this.#marks.get(room.name);
-    if (mark && mark.seq <= described.last_seq) room.markUnread(mark);
+    if (mark && mark.upTo <= described.last_seq) room.markUnread(mark);
     return room;
   }
 
