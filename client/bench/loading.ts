@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { chromium, type BrowserContext } from 'playwright-core';
 import { started, surroundings } from '../e2e/browser';
 import type { Person } from '../e2e/harness';
+import { KEYS } from '../src/state/storage';
 import type { Room as RoomData } from '../src/wire/protocol';
 import { BareBrowser, type Visit } from './bare';
 import { at, openRoom, pause, quantile, ROOM, signedIn, signIn, signingIn, traced, type Row, type Stage } from './measures';
@@ -87,10 +88,15 @@ async function staticPage(stage: Stage): Promise<{ url: string; stop: () => void
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, stop: () => void server.close() };
 }
 
+/** A script by which the browser knows her and the room that she was in last, as after an update of the page. */
+function cameBack({ ada }: Stage): string {
+  return `${signingIn(ada)}; localStorage.setItem(${JSON.stringify(KEYS.lastRoom(ada.name))}, ${JSON.stringify(ROOM)})`;
+}
+
 /** From navigation until one can write and the messages are there: 100,000 in the room, nothing in the cache. First all are unread, then none. */
 export async function interactive(stage: Stage): Promise<Row[]> {
   const room = `${stage.server.url}/room/${ROOM}`;
-  const before = signingIn(stage.ada);
+  const before = cameBack(stage);
   const [unread = []] = await loads([{ ...page(room, ROOM_USABLE), before }]);
   await readAll(stage);
   const still = await staticPage(stage);
@@ -142,11 +148,12 @@ export async function returning(stage: Stage): Promise<Row[]> {
   ];
 }
 
-async function returns({ server, ada }: Stage, ...args: string[]): Promise<string> {
+async function returns(stage: Stage, ...args: string[]): Promise<string> {
+  const { server, ada } = stage;
   return withProfile(async (profile) => {
     const compiled = await visits(profile, server.url, ada, args);
     const times: number[] = [];
-    const visit = { ...page(`${server.url}/room/${ROOM}`, ROOM_USABLE), before: signingIn(ada) };
+    const visit = { ...page(`${server.url}/room/${ROOM}`, ROOM_USABLE), before: cameBack(stage) };
     await withBare(profile, args, async (browser) => {
       for (let load = 0; load < LOADS; load++) times.push(await browser.visit(visit, false));
     });

@@ -97,6 +97,7 @@ export class App {
   start(): void {
     this.session.start();
     if (this.session.phase === 'signed-out') void this.#lookAround();
+    else this.#prefetch();
     this.#endEffects = $effect.root(() => {
       $effect(() => this.notices.show(this.rooms.unread, this.#placeName()));
     });
@@ -115,6 +116,18 @@ export class App {
   /** Tells the admin about a problem. Throws `ApiError`. */
   async report(issue: string): Promise<void> {
     await this.#api.report(this.session.name, issue);
+  }
+
+  /** The room that was open last, for the next time. */
+  get #lastRoom(): string | null {
+    return this.platform.storage.getItem(KEYS.lastRoom(this.session.name));
+  }
+
+  /** While the link is made: most who come back are shown the room that they left. Of others nobody knows yet whether they are the user's. */
+  #prefetch(): void {
+    const { route } = this.router;
+    const last = this.#lastRoom;
+    if (last !== null && (route.view === 'list' || (sameName(route.room, last) && route.seq === null))) this.timeline.prefetch(last);
   }
 
   #makeSocket(): Socket {
@@ -138,7 +151,7 @@ export class App {
       sendRead: (data) => this.#socket.send({ action: 'Read', data }),
       changed: () => this.#roomsChanged(),
       unmarked: () => this.timeline.attend(),
-      lastRoom: () => this.platform.storage.getItem(KEYS.lastRoom(this.session.name)),
+      lastRoom: () => this.#lastRoom,
     });
   }
 
@@ -186,7 +199,7 @@ export class App {
 
   /** Forgets what was said, and which room was open. */
   #forget(): void {
-    this.timeline.close();
+    this.timeline.forget();
     this.rooms.clear();
     this.search.clear();
     this.#entered = false;

@@ -3,6 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { json, room, settle, user } from '../testing/fakes';
 import { FakeServer } from '../testing/server';
 import { closeTabs, idle, openTab as open } from '../testing/tab';
+import { MemoryStorage } from './platform';
+import { KEYS } from './storage';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -44,6 +46,37 @@ describe('signing in', () => {
     server.cut();
     await vi.advanceTimersByTimeAsync(1000);
     expect(second.platform.requests.filter((request) => request.includes('/chat/users'))).toHaveLength(1);
+  });
+});
+
+describe('coming back', () => {
+  /** What of the room's history a tab asks for before the server has told the rooms. */
+  async function askedAhead(path: string, lastRoom: string | null): Promise<string[]> {
+    const server = new FakeServer();
+    server.addRoom(room('dispatch'));
+    server.silentFor.add('Hello');
+    const storage = new MemoryStorage();
+    if (lastRoom !== null) storage.setItem(KEYS.lastRoom('Ada'), lastRoom);
+    const { platform } = await open({ server, storage, path });
+    return platform.requests.filter((request) => request.includes('/chat/history/'));
+  }
+
+  it('asks for the room that was left while the link is made, and for nothing else', async () => {
+    expect(await askedAhead('/room/Dispatch', 'dispatch')).toEqual(['GET /chat/history/dispatch?limit=100']);
+    expect(await askedAhead('/', 'dispatch')).toEqual(['GET /chat/history/dispatch?limit=100']);
+    expect(await askedAhead('/room/general', 'dispatch')).toEqual([]);
+    expect(await askedAhead('/room/dispatch/7', 'dispatch')).toEqual([]);
+    expect(await askedAhead('/room/general', null)).toEqual([]);
+  });
+
+  it('shows the room that was left without asking again', async () => {
+    const server = new FakeServer();
+    server.post('general', 'hi');
+    server.rooms.get('general')!.room.read_seq = 1;
+    const first = await open({ server });
+    const { platform, shown } = await open({ server, storage: first.storage });
+    expect(shown()).toEqual(['hi']);
+    expect(platform.requests.filter((request) => request.includes('/chat/history/'))).toHaveLength(1);
   });
 });
 

@@ -1,6 +1,7 @@
 // Owns: the messages of the open room that are in memory: one window without holes, of at most a few hundred messages,
 // anywhere in the room. Never fetches for rooms that are not open, never touches the DOM.
 import { mentions } from '../text/content';
+import { sameName } from '../text/names';
 import { startOfNextDay } from '../text/time';
 import { errorText, type Api } from '../wire/api';
 import { LIMITS, type Message } from '../wire/protocol';
@@ -83,6 +84,8 @@ export class Timeline {
   /** The newest message in view, as the interface told last. */
   #inView = 0;
   #retry: (() => Promise<void>) | null = null;
+  /** What `prefetch` asked for, until a room is opened; empty where it failed. */
+  #ahead: { room: string; messages: Promise<Message[]> } | null = null;
   #incoming: Message[] = [];
   #stepTimer: ReturnType<typeof setTimeout> | null = null;
   #lastStep = -Infinity;
@@ -114,9 +117,16 @@ export class Timeline {
     this.attend();
   }
 
+  /** Asks for the newest messages of the room that will be opened first, before the server has told the rooms. */
+  prefetch(room: string): void {
+    const messages = this.#api.history(room, { limit: PAGE }).then((page) => page.messages, () => []);
+    this.#ahead = { room, messages };
+  }
+
   /** Shows a room: at a message, at a place that was left, or at the first unread message. */
   open(room: RoomView, seq: number | null = null, place: Place | null = null): Promise<void> {
     this.#begin(room);
+    const ahead = this.#takeAhead(room);
     const read = room.mark ? room.mark.seq - 1 : room.readSeq;
     this.firstUnreadSeq = room.mark?.seq ?? null;
     this.#readAtOpening = read;
@@ -129,8 +139,8 @@ export class Timeline {
     this.#scheduleDay();
     if (seq !== null) return this.#show(seq, { kind: 'message', seq });
     if (place) return this.#show(place.seq, { kind: 'place', ...place });
-    if (read < room.lastSeq && !this.#tailReaches(room, read + 1)) return this.#show(read, { kind: 'unread' });
-    return this.#showLatest({ kind: 'unread' });
+    if (read < room.lastSeq && !this.#tailReaches(room, read + 1)) return this.#show(read, { kind: 'unread' }, ahead);
+    return this.#showLatest({ kind: 'unread' }, ahead);
   }
 
   /** Shows nothing. */
@@ -146,6 +156,12 @@ export class Timeline {
     this.error = null;
     this.#dropIncoming();
     if (this.#dayTimer !== null) clearTimeout(this.#dayTimer);
+  }
+
+  /** Shows nothing, and drops what was asked for ahead: it may not hold any more. */
+  forget(): void {
+    this.close();
+    this.#ahead = null;
   }
 
   /** Loads the page before the first item; does nothing where there is none or one is being loaded. */
@@ -331,12 +347,18 @@ export class Timeline {
     this.#window.reset([]);
   }
 
+  #takeAhead(room: RoomView): Promise<Message[]> | null {
+    const ahead = this.#ahead;
+    this.#ahead = null;
+    return ahead !== null && sameName(ahead.room, room.name) ? ahead.messages : null;
+  }
+
   /** Fills the window with what is around `seq`. */
-  async #show(seq: number, landing: Landing): Promise<void> {
+  async #show(seq: number, landing: Landing, ahead: Promise<Message[]> | null = null): Promise<void> {
     const room = this.#room;
     if (!room) return;
     await this.#load(
-      () => this.#fetchAround(room, seq),
+      () => aheadOr(ahead, room, Math.max(1, seq + 1 - CONTEXT), () => this.#fetchAround(room, seq)),
       (messages) => this.#land(room, messages, landing),
       () => {
         this.#begin(room);
@@ -354,7 +376,7 @@ export class Timeline {
   }
 
   /** Fills the window with the newest messages: what arrived, or the newest page of history. */
-  async #showLatest(landing: Landing): Promise<void> {
+  async #showLatest(landing: Landing, ahead: Promise<Message[]> | null = null): Promise<void> {
     const room = this.#room;
     if (!room) return;
     const { tail } = room.log;
@@ -363,7 +385,7 @@ export class Timeline {
       return;
     }
     await this.#load(
-      async () => (await this.#api.history(room.name, { limit: PAGE })).messages,
+      () => aheadOr(ahead, room, Infinity, async () => (await this.#api.history(room.name, { limit: PAGE })).messages),
       (messages) => this.#land(room, messages, landing),
       () => {
         this.#begin(room);
@@ -491,4 +513,13 @@ export class Timeline {
     if (!this.loading) this.#rebuild();
     this.#scheduleDay();
   }
+}
+
+/** The newest messages, asked for ahead, where nothing came since and they reach back to `from`; else what `fetch` brings. */
+function aheadOr(ahead: Promise<Message[]> | null, room: RoomView, from: number, fetch: () => Promise<Message[]>): Promise<Message[]> {
+  if (!ahead) return fetch();
+  return ahead.then((messages) => {
+    const [first, last] = [messages[0], messages.at(-1)];
+    return first && last && last.seq >= room.lastSeq && first.seq <= from ? messages : fetch();
+  });
 }

@@ -100,6 +100,51 @@ describe('opening', () => {
     expect(timeline.firstUnreadSeq).toBe(201);
   });
 
+  it('uses the newest page that was asked for ahead', async () => {
+    const { timeline, view, shown, asked } = setUp({ last: 1000 });
+    timeline.prefetch('General');
+    await timeline.open(view);
+    expect(shown()).toEqual(range(901, 1000));
+    expect(asked).toEqual([{ limit: 100 }]);
+    await timeline.open(view);
+    expect(asked).toEqual([{ limit: 100 }, { limit: 100 }]);
+  });
+
+  it('uses what was asked for ahead for unread messages too, where it has as much before them as is asked for otherwise', async () => {
+    const { timeline, view, shown, asked } = setUp({ last: 1000, read: 950 });
+    timeline.prefetch('general');
+    await timeline.open(view);
+    expect(shown()).toEqual(range(901, 1000));
+    expect([timeline.firstUnreadSeq, timeline.landing]).toEqual([951, { kind: 'unread' }]);
+    expect(asked).toEqual([{ limit: 100 }]);
+  });
+
+  it.each([
+    ['more is unread than that', setUp({ last: 1000, read: 949 }), range(900, 1000)],
+    ['more came since', setUp({ last: 1000, read: 1000 }), range(902, 1001)],
+    ['it was for another room', setUp({ last: 1000, read: 1000 }), range(901, 1000)],
+    ['it failed', setUp({ last: 1000, read: 1000 }), range(901, 1000)],
+  ])('asks again where %s', async (why, { timeline, view, shown, stored, asked, breakHistory }, expected) => {
+    breakHistory(why === 'it failed');
+    timeline.prefetch(why === 'it was for another room' ? 'dispatch' : 'general');
+    breakHistory(false);
+    if (why === 'more came since') {
+      stored.push(...messages(1001, 1001));
+      view.told(room('general', { last_seq: 1001, read_seq: 1001 }));
+    }
+    await timeline.open(view);
+    expect(shown()).toEqual(expected);
+    expect(asked.length).toBeGreaterThan(1);
+  });
+
+  it('asks again where what was asked for ahead is to be forgotten', async () => {
+    const { timeline, view, asked } = setUp({ last: 1000 });
+    timeline.prefetch('general');
+    timeline.forget();
+    await timeline.open(view);
+    expect(asked).toHaveLength(2);
+  });
+
   it('joins what arrives while history is on its way, without a hole and without a double', async () => {
     const { timeline, view, arrive, shown } = setUp({ last: 100 });
     const opening = timeline.open(view);
