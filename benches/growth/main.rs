@@ -12,7 +12,7 @@ use load::bare::{self, Bare};
 use load::crowd;
 use load::plot::{self, Curve, Panel};
 use load::reading::{pages, searches, timed_start};
-use load::stage::Stage;
+use load::stage::{Stage, WINDOW};
 use load::table::{Figure, Table, Target};
 use load::traffic::Outcome;
 use std::path::PathBuf;
@@ -72,7 +72,7 @@ fn deliveries(table: &mut Table) -> Panel {
         let mut measured = [Vec::new(), Vec::new(), Vec::new()];
         let mut notes = String::new();
         for _ in 0..RUNS {
-            let runs = stage.saturate(4, 1);
+            let runs = stage.saturate(4, WINDOW, 1);
             measured[0].extend(runs.each(Outcome::deliveries_per_second));
             notes = runs.notes();
             measured[1].push(bare.flood(TIME, 1));

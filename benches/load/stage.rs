@@ -79,14 +79,14 @@ impl Stage {
     }
 
     /// So many senders in each room send as fast as their windows let them, `times` times. All arrives, or it panics.
-    pub fn saturate(&mut self, senders_per_room: usize, times: usize) -> Runs {
+    pub fn saturate(&mut self, senders_per_room: usize, window: usize, times: usize) -> Runs {
         let mut senders = Vec::new();
         for (index, &room) in self.rooms.iter().enumerate() {
             senders.extend((0..senders_per_room).map(|n| (index * self.members + n, room)));
         }
         let run = Saturation {
             senders,
-            window: WINDOW,
+            window,
             content: CONTENT,
             time: TIME,
         };

@@ -144,7 +144,7 @@ fn deliveries(table: &mut Table, folder: &Path, members: usize) {
     let mut theirs = vec![(Vec::new(), Vec::new()); peers.len()];
     let mut notes = String::new();
     for _ in 0..RUNS {
-        let runs = stage.saturate(SENDERS, 1);
+        let runs = stage.saturate(SENDERS, WINDOW, 1);
         ours.extend(runs.each(Outcome::deliveries_per_second));
         notes = runs.notes();
         for ((_, peer), (rates, cpu)) in peers.iter_mut().zip(&mut theirs) {

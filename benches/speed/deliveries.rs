@@ -2,7 +2,7 @@
 
 use crate::RUNS;
 use crate::load::bare::Bare;
-use crate::load::stage::{CONTENT, Stage};
+use crate::load::stage::{CONTENT, Runs, Stage, WINDOW};
 use crate::load::table::{Figure, Table, Target};
 use crate::load::tally::percentile;
 use crate::load::traffic::{Outcome, Paced};
@@ -13,48 +13,60 @@ use std::time::{Duration, Instant};
 /// What the bare loop joins at most.
 const JOINED: usize = 16;
 
-/// Four senders in one room of so many, and the bare loop by turns.
-pub fn one_room(table: &mut Table, members: usize, target: f64) {
+/// Four senders in one room of so many, with each of `windows` and the bare loop by turns. The first window is the one
+/// for which `target` is set. The ratios to the loop are to be reached under saturation: with the last one, which lets
+/// enough messages be under way for as many to be joined as can be.
+pub fn one_room(table: &mut Table, members: usize, target: f64, windows: &[usize]) {
     let mut stage = Stage::set(1, members);
     let mut bare = Bare::with(members);
-    let (mut runs, mut one, mut joined) = (Vec::new(), Vec::new(), Vec::new());
+    let mut runs: Vec<Vec<Runs>> = windows.iter().map(|_| Vec::new()).collect();
+    let (mut one, mut joined) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        runs.push(stage.saturate(4, 1));
+        for (&window, runs) in windows.iter().zip(&mut runs) {
+            runs.push(stage.saturate(4, window, 1));
+        }
         one.push(bare.flood(Duration::from_secs(1), 1));
         joined.push(bare.flood(Duration::from_secs(1), JOINED));
     }
-    let figures: Vec<f64> = runs
-        .iter()
-        .flat_map(|run| run.each(Outcome::deliveries_per_second))
-        .collect();
-    let ratio = |limit: &[f64]| figures.iter().zip(limit).map(|(a, b)| a / b).collect();
-    let (to_one, to_joined) = (ratio(&one), ratio(&joined));
-    let notes = runs[RUNS / 2].notes();
-    let name = format!("deliveries, one room of {members}, 4 senders, window 16, 200 bytes");
-    table.add(Figure::new(&name, "/s", Target::AtLeast(target), figures).note(&notes));
+    let mut ratios = Vec::new();
+    for (place, (window, runs)) in windows.iter().zip(&runs).enumerate() {
+        let each = runs
+            .iter()
+            .flat_map(|run| run.each(Outcome::deliveries_per_second));
+        let figures: Vec<f64> = each.collect();
+        let saturated = place + 1 == windows.len();
+        for (limit, least, limits) in [("first", 12.0, &one), ("second", 1.0, &joined)] {
+            let name = format!("window {window}: ratio to the {limit}");
+            let ratio = figures.iter().zip(limits).map(|(a, b)| a / b).collect();
+            ratios.push(Figure::new(&name, "×", at_least(least, saturated), ratio));
+        }
+        let name =
+            format!("deliveries, one room of {members}, 4 senders, window {window}, 200 bytes");
+        let target = at_least(target, place == 0);
+        table.add(Figure::new(&name, "/s", target, figures).note(&runs[RUNS / 2].notes()));
+    }
     let limit = format!("limit: bare loop to {members} sockets");
     let name = format!("{limit}, one message a call");
     table.add(Figure::new(&name, "/s", Target::None, one));
     let name = format!("{limit}, 16 messages a call");
     table.add(Figure::new(&name, "/s", Target::None, joined));
-    table.add(Figure::new(
-        "ratio to the first",
-        "×",
-        Target::AtLeast(12.0),
-        to_one,
-    ));
-    table.add(Figure::new(
-        "ratio to the second",
-        "×",
-        Target::AtLeast(1.0),
-        to_joined,
-    ));
+    for ratio in ratios {
+        table.add(ratio);
+    }
+}
+
+fn at_least(least: f64, due: bool) -> Target {
+    if due {
+        Target::AtLeast(least)
+    } else {
+        Target::None
+    }
 }
 
 /// Sixteen senders, each in a room with one who listens.
 pub fn acked(table: &mut Table) {
     let mut stage = Stage::set(16, 2);
-    let runs = stage.saturate(1, RUNS);
+    let runs = stage.saturate(1, WINDOW, RUNS);
     let name = "acked messages, 16 senders in 16 rooms of 2, window 16";
     let figures = runs.each(Outcome::acked_per_second);
     table.add(Figure::new(name, "/s", Target::AtLeast(40_000.0), figures).note(&runs.notes()));
