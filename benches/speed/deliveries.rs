@@ -35,8 +35,8 @@ pub fn one_room(table: &mut Table, members: usize, target: f64, windows: &[usize
             .flat_map(|run| run.each(Outcome::deliveries_per_second));
         let figures: Vec<f64> = each.collect();
         let saturated = place + 1 == windows.len();
-        for (limit, least, limits) in [("first", 12.0, &one), ("second", 1.0, &joined)] {
-            let name = format!("window {window}: ratio to the {limit}");
+        for (limit, least, limits) in [("one message", 12.0, &one), ("16 messages", 1.0, &joined)] {
+            let name = format!("window {window}: ratio to the loop with {limit} a call");
             let ratio = figures.iter().zip(limits).map(|(a, b)| a / b).collect();
             ratios.push(Figure::new(&name, "×", at_least(least, saturated), ratio));
         }

@@ -16,8 +16,8 @@ use load::stage::WINDOW;
 use load::table::Table;
 use std::path::Path;
 
-/// Messages of one sender that wait for their ack at most, where few receive them: of what is under way half is with the
-/// receivers, and 64 in all keep the server from joining as many as it can.
+/// Messages of one sender that wait for their ack at most, where few receive them: 4 senders with 16 each never give the
+/// server the 64 frames that it can join, since half of what is under way is with the receivers.
 const WIDE_WINDOW: usize = 64;
 
 /// How often each row is measured.

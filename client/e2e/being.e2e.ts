@@ -82,7 +82,7 @@ it.each([
   for (const someone of [ada, eva]) expect(await someone.readAll(/(ada|eva) \d\d/)).toEqual(stored);
 });
 
-it('a backup is put back under an open page: it shows what the server has, and what comes under numbers that it knew', async () => {
+it('the server is restored from a backup under an open page: it shows what the server has, and what comes under numbers that it knew', async () => {
   // A server of its own: what others said would be lost, too.
   const own = await TestServer.start();
   try {
@@ -95,7 +95,7 @@ it('a backup is put back under an open page: it shows what the server has, and w
     await eva.post('general', 'lost elsewhere');
     await ada.message('lost 3').waitFor();
     await ada.composer.fill('not finished');
-    await own.putBack();
+    await own.restore();
     await ada.page.getByText('The server is restarting…').waitFor();
     await own.run();
     await eva.post('history', 'new');

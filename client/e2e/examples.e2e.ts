@@ -271,22 +271,39 @@ describe.each(LANGUAGES)('the example in $language', ({ command }) => {
     }
   });
 
-  test('prints what is written after a backup was put back, though its numbers are known', async () => {
+  test('prints all that is written after the server was restored from a backup, though its numbers are known', async () => {
+    await ben.create('ops');
     await server.backUp();
-    const eva = run(server.url, 'Ben', PASSWORD);
-    await ben.post('general', 'one');
-    const { seq } = await ben.post('general', 'two');
-    await expect.poll(async () => (await ben.call<Room[]>('GET', '/chat/list'))[0]?.read_seq).toBe(seq);
-    await server.putBack();
-    await eva.complained.have('cannot be reached');
-    await server.run();
-    await ben.post('general', 'new');
-    await eva.printed.have('Ben: new');
-    eva.type('answer');
-    await eva.printed.have('Ben: answer');
-    expect(await eva.leave()).toBe(0);
-    expect(eva.printed.all).toEqual(['one', 'two', 'new', 'answer'].map((content) => `[general] Ben: ${content}`));
-    expect(eva.complained.all).toHaveLength(1);
+    const relay = new Relay(server);
+    await relay.open();
+    try {
+      const eva = run(relay.url, 'Ben', PASSWORD);
+      const read = async () => (await ben.call<Room[]>('GET', '/chat/list')).map(({ read_seq }) => read_seq);
+      await ben.post('ops', 'lost');
+      await ben.post('general', 'lost');
+      await eva.printed.have('[general] Ben: lost');
+      await ben.post('general', 'lost too');
+      await expect.poll(read).toEqual((await ben.call<Room[]>('GET', '/chat/list')).map(({ last_seq }) => last_seq));
+      await relay.close();
+      await eva.complained.have('cannot be reached');
+      await server.restore();
+      await server.run();
+      // One room has less than it knew, the other one more.
+      await ben.postMany('ops', 'new', 20);
+      await ben.post('general', 'new');
+      await relay.open();
+      await eva.printed.have('[general] Ben: new');
+      eva.type('answer');
+      await eva.printed.have('Ben: answer');
+      expect(await eva.leave()).toBe(0);
+      const ops = ['lost', ...Array.from({ length: 20 }, (_, number) => `new ${number + 1}`)];
+      expect(eva.printed.all.filter((line) => line.startsWith('[ops] Ben'))).toEqual(ops.map((content) => `[ops] Ben: ${content}`));
+      const general = ['lost', 'lost too', 'new', 'answer'];
+      expect(eva.printed.all.filter((line) => line.startsWith('[general] Ben'))).toEqual(general.map((content) => `[general] Ben: ${content}`));
+      expect(eva.complained.all).toHaveLength(1);
+    } finally {
+      await relay.close();
+    }
   });
 
   test('waits for a server that is not there yet', async () => {

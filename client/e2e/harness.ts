@@ -75,7 +75,7 @@ export class TestServer {
   }
 
   /** Ends the process and puts the copy of `backUp` in the place of its data directory; `run` starts from it. */
-  async putBack(): Promise<void> {
+  async restore(): Promise<void> {
     await this.halt();
     await rm(this.#data, { recursive: true });
     await cp(this.#backup, this.#data, { recursive: true });

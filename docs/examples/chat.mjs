@@ -9,9 +9,9 @@ const print = (text) => console.log(text.replace(/\p{Cc}/gu, " ")); // What othe
 const send = (frame) => frame && socket?.readyState === WebSocket.OPEN && socket.send(JSON.stringify(frame));
 const post = (path) => fetch(server + path, { method: "POST", body: JSON.stringify({ name, password }) });
 const stop = (why) => { console.error(why); process.exit(1); };
-const startOver = () => { since = {}; pause = 1; socket.terminate(); }; // A backup was put back: what was printed is gone.
+const reset = () => { since = {}; pause = 1; socket.removeAllListeners("message").terminate(); }; // Restored from a backup.
 const hear = {
-  Welcome({ rooms }) { if (rooms.some((it) => it.last_seq < since[it.name])) return startOver(); pause = 0; send(pending); },
+  Welcome({ rooms }) { if (rooms.some((it) => it.last_seq < since[it.name])) return reset(); pause = 0; send(pending); },
   Message({ room, seq, sender, content, replaces }) {
     print(`[${room}] ${sender}${replaces ? " (edited)" : ""}: ${content}`);
     since[room] = seq;

@@ -37,11 +37,11 @@ threading.Thread(target=talk, daemon=True).start()
 while True:
     try:
         token = sign_in()
-        with websockets.sync.client.connect(server.replace("http", "ws", 1) + "/chat/connect", max_size=None) as it:
+        with websockets.sync.client.connect(server.replace("http", "ws", 1) + "/chat/connect", max_size=None, close_timeout=1) as it:
             it.send(json.dumps({"action": "Hello", "data": {"token": token, "since": since}}))
             rooms = json.loads(it.recv())["data"].get("rooms")  # Welcome has them; after anything else it closes.
             if rooms and any(known["last_seq"] < since.get(known["name"], 0) for known in rooms):
-                since.clear(); continue  # A backup was put back: what was printed is gone.
+                since.clear(); continue  # The server was restored from a backup.
             if rooms: socket, pause = it, 0; send()
             while True: hear(**json.loads(it.recv()))
     except (OSError, ValueError, websockets.WebSocketException) as why:

@@ -136,7 +136,7 @@ export class App {
       // A read position that stands already: the server answers and changes nothing.
       frame: (frame) => this.#received(frame),
       up: (up) => this.#linked(up),
-      ended: (code) => this.connection.ended(code),
+      ended: (code) => this.#linkEnded(code),
       retryAt: (time) => this.connection.waiting(time),
       rejected: () => void this.session.rejected(this.#helloToken),
     });
@@ -188,7 +188,6 @@ export class App {
     this.#socket.stop();
     this.connection.reset();
     this.#forget();
-    this.people.clear();
     this.drafts.unload();
     this.editing.load('');
     this.#marks.load('');
@@ -197,10 +196,12 @@ export class App {
     void this.#lookAround();
   }
 
-  /** Forgets what was said, and which room was open. */
+  /** Forgets what the server told, and which room was open. */
   #forget(): void {
-    this.timeline.forget();
+    this.timeline.close();
+    this.timeline.dropPrefetched();
     this.rooms.clear();
+    this.people.clear();
     this.search.clear();
     this.#entered = false;
   }
@@ -219,10 +220,13 @@ export class App {
   #linked(up: boolean): void {
     this.connection.up(up);
     this.people.linked(up);
-    if (up) {
-      // A doubt may have proved wrong; after a new link Welcome says the same again.
-      if (this.rooms.loaded) this.outbox.resume();
-    } else if (!this.#socket.ready) this.outbox.pause();
+    if (!up && !this.#socket.ready) this.outbox.pause();
+  }
+
+  /** What was asked for over a link that ended may be another server's, restored meanwhile. */
+  #linkEnded(code: number): void {
+    this.connection.ended(code);
+    this.timeline.dropPrefetched();
   }
 
   #received(frame: ServerFrame): void {
@@ -256,7 +260,7 @@ export class App {
   }
 
   #welcomed({ user, rooms, online, users, version }: WelcomeData): void {
-    if (this.rooms.wentBack(rooms)) return this.#startOver();
+    if (this.rooms.wereRestored(rooms)) return this.#reset();
     this.session.told(user);
     this.connection.told(version);
     this.people.told(user);
@@ -265,9 +269,11 @@ export class App {
     this.outbox.resume();
   }
 
-  /** What the server sends next follows upon messages that it does not have any more: the page begins anew, as if it had been loaded. */
-  #startOver(): void {
+  /** The server was restored from a backup: what follows builds on messages that it does not have. The page begins anew, as if it had been loaded. */
+  #reset(): void {
     this.#forget();
+    this.outbox.detachEdits();
+    for (const [room, text] of this.editing.endAll()) this.drafts.set(room, [this.drafts.get(room), text].filter(Boolean).join('\n'));
     this.#socket.restart();
   }
 

@@ -444,13 +444,23 @@ describe('presence', () => {
   });
 });
 
-describe('a server that a backup was put back into', () => {
+describe('a server that was restored from a backup', () => {
   /** The server forgets the room's messages after `seq`. */
-  function goBack(server: FakeServer, name: string, seq: number): void {
+  function restore(server: FakeServer, name: string, seq: number): void {
     const found = server.rooms.get(name)!;
     found.messages.length = seq;
     found.room.last_seq = seq;
     found.room.read_seq = Math.min(found.room.read_seq, seq);
+  }
+
+  /** The link ends, the server is another one by `change`, and the link is there again. */
+  async function meanwhile(server: FakeServer, change: () => void): Promise<void> {
+    server.reachable = false;
+    server.cut();
+    change();
+    server.reachable = true;
+    await vi.advanceTimersByTimeAsync(2_000);
+    await idle();
   }
 
   it('is shown as it is now: without what it lost, with what is new under the same numbers', async () => {
@@ -460,22 +470,18 @@ describe('a server that a backup was put back into', () => {
     for (const content of ['kept', 'lost', 'lost too']) server.post('general', content);
     for (const content of ['kept', 'lost']) server.post('dispatch', content);
     await idle();
-    app.rooms.markUnread(app.rooms.byName('dispatch')!, { seq: 1, upTo: 2, unread: 2, mentioned: 0 });
     app.outbox.send('general', 'mine');
     app.drafts.set('general', 'half a sent');
     await idle();
-    server.reachable = false;
-    server.cut();
-    goBack(server, 'general', 1);
-    goBack(server, 'dispatch', 1);
-    server.post('general', 'new');
-    app.outbox.send('general', 'unsent');
-    server.reachable = true;
-    await vi.advanceTimersByTimeAsync(2_000);
-    await idle();
+    await meanwhile(server, () => {
+      restore(server, 'general', 1);
+      restore(server, 'dispatch', 1);
+      server.post('general', 'new');
+      app.outbox.send('general', 'unsent');
+    });
     expect(app.connection.status).toBe('online');
     expect(shown()).toEqual(['kept', 'new', 'unsent']);
-    expect(app.rooms.byName('dispatch')).toMatchObject({ lastSeq: 1, unread: 1, mark: null });
+    expect(app.rooms.byName('dispatch')).toMatchObject({ lastSeq: 1, unread: 1 });
     expect(app.drafts.get('general')).toBe('half a sent');
     server.post('general', 'newer');
     server.post('dispatch', 'newer');
@@ -484,15 +490,87 @@ describe('a server that a backup was put back into', () => {
     expect(app.rooms.byName('dispatch')).toMatchObject({ lastSeq: 2, unread: 2 });
   });
 
+  it('is seen by a room of the same name that is another one, however long it is', async () => {
+    const { server, shown } = await open();
+    server.post('general', 'lost');
+    await idle();
+    await meanwhile(server, () => {
+      server.addRoom(room('general', { created: 2_000 }));
+      for (const content of ['new', 'newer']) server.post('general', content);
+    });
+    expect(shown()).toEqual(['new', 'newer']);
+  });
+
   it('is not taken for one while it is what the page knows', async () => {
     const { server, platform } = await open();
     server.post('general', 'hi');
     await idle();
     const before = platform.sockets.length;
-    server.cut();
-    await vi.advanceTimersByTimeAsync(1_000);
-    await idle();
+    await meanwhile(server, () => undefined);
     expect(platform.sockets).toHaveLength(before + 1);
+  });
+
+  it('never gets a new text for another message than the one it was written for', async () => {
+    const { app, server, shown } = await open();
+    for (const content of ['one', 'tow', 'three']) server.post('general', content, { sender: 'Ada' });
+    await idle();
+    app.editing.begin('general', 1, 'one');
+    app.editing.type('general', 'won');
+    app.drafts.set('general', 'half a sent');
+    await meanwhile(server, () => {
+      app.outbox.send('general', 'two', 2);
+      restore(server, 'general', 0);
+      for (const content of ['another', 'and another']) server.post('general', content, { sender: 'Ada' });
+    });
+    // What was typed is not lost: it is the user's to send or to discard.
+    expect(shown()).toEqual(['another', 'and another', 'two (failed)']);
+    expect(app.outbox.messages[0]?.error).toContain('restored from a backup');
+    expect([app.editing.of('general'), app.drafts.get('general')]).toEqual([null, 'half a sent\nwon']);
+    app.outbox.retry(app.outbox.messages[0]!.id);
+    await idle();
+    expect(shown()).toEqual(['another', 'and another', 'two']);
+  });
+
+  it('is not marked unread where what was marked is lost, not even when the room has grown again', async () => {
+    const server = new FakeServer();
+    server.addRoom(room('dispatch'));
+    const { app, storage } = await open({ server });
+    for (const content of ['kept', 'lost']) server.post('dispatch', content);
+    await idle();
+    app.rooms.markUnread(app.rooms.byName('dispatch')!, { seq: 1, upTo: 2, unread: 2, mentioned: 0 });
+    await meanwhile(server, () => restore(server, 'dispatch', 1));
+    expect(app.rooms.byName('dispatch')).toMatchObject({ unread: 1, mark: null });
+    for (const content of ['new', 'newer']) server.post('dispatch', content);
+    const again = await open({ server, storage });
+    expect(again.app.rooms.byName('dispatch')).toMatchObject({ unread: 3, mark: null });
+  });
+
+  it('has the people that it has now', async () => {
+    const { app, server, platform } = await open();
+    platform.socket.receive({ action: 'User', data: user('Dora') });
+    server.post('general', 'lost');
+    await idle();
+    await meanwhile(server, () => restore(server, 'general', 0));
+    expect(app.people.byName('Dora')).toBeNull();
+    expect(app.people.all).toHaveLength(3);
+  });
+
+  it('shows nothing of what was asked for before it was', async () => {
+    const server = new FakeServer();
+    for (const content of ['kept', 'lost', 'lost too']) server.post('general', content);
+    server.rooms.get('general')!.room.read_seq = 3;
+    server.silentFor.add('Hello');
+    const storage = new MemoryStorage();
+    storage.setItem(KEYS.lastRoom('Ada'), 'general');
+    const { platform, shown } = await open({ server, storage });
+    expect(platform.requests.filter((request) => request.includes('/chat/history/'))).toHaveLength(1);
+    server.silentFor.clear();
+    restore(server, 'general', 1);
+    for (const content of ['new', 'newer']) server.post('general', content);
+    platform.socket.end();
+    await vi.advanceTimersByTimeAsync(2_000);
+    await idle();
+    expect(shown()).toEqual(['kept', 'new', 'newer']);
   });
 });
 

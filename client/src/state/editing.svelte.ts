@@ -62,6 +62,13 @@ export class Editing {
     this.#set(room, null);
   }
 
+  /** Gives up every edit; returns those in which something was typed, by folded room name. */
+  endAll(): [room: string, text: string][] {
+    const edits = [...this.#edits];
+    for (const [room] of edits) this.#set(room, null);
+    return edits.filter(([, { content, text }]) => text !== content).map(([room, { text }]) => [room, text]);
+  }
+
   #set(room: string, edit: Edit | null): void {
     if (edit) this.#edits.set(foldName(room), edit);
     else this.#edits.delete(foldName(room));

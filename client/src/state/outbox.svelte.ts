@@ -56,6 +56,11 @@ function isPending(value: unknown): value is PendingMessage {
   );
 }
 
+function detached({ room, content, created }: PendingMessage): PendingMessage {
+  const error = 'It was to be the new text of a message that may be lost: the server was restored from a backup. It can be sent as a message.';
+  return { id: newReference(), room, content, created, state: 'failed', error };
+}
+
 /** One queue of several, by the times of writing; each keeps its own order, whatever the clock did meanwhile. */
 function interleave(queues: readonly PendingMessage[][]): PendingMessage[] {
   const left = queues.filter((queue) => queue.length > 0).map((queue) => [...queue]);
@@ -173,6 +178,14 @@ export class Outbox {
   /** Discards unsent texts of a message that a newer one takes the place of; one that may have left stays, and goes first. */
   #dropEdits(room: string, replaces: number): void {
     for (const edit of this.pendingIn(room)) if (edit.replaces === replaces) this.remove(edit.id);
+  }
+
+  /**
+   * The server was restored from a backup: what edits were to replace is gone, or may be another message. They become
+   * messages of their own, which the user sends or deletes.
+   */
+  detachEdits(): void {
+    this.#set(this.messages.map((message) => (message.replaces === undefined ? message : detached(message))));
   }
 
   /** What is unsent in a room, oldest first. */

@@ -177,8 +177,8 @@ export class Rooms {
     this.#handlers.changed();
   }
 
-  /** Whether the server has less than this page knows, or another room of the same name: a backup was put back. */
-  wentBack(rooms: readonly Room[]): boolean {
+  /** Whether the server has less than this page knows, or another room of the same name: it was restored from a backup. */
+  wereRestored(rooms: readonly Room[]): boolean {
     return rooms.some((room) => {
       const known = this.#byName.get(foldName(room.name));
       return known !== undefined && (room.last_seq < known.lastSeq || room.created !== known.created);
@@ -292,7 +292,9 @@ export class Rooms {
     const room = new RoomView(described, described.read_seq, this.#handlers);
     this.#byName.set(foldName(room.name), room);
     const mark = this.#marks.get(room.name);
-    if (mark && mark.upTo <= described.last_seq) room.markUnread(mark);
+    // What was marked may be lost: the server was restored from a backup.
+    if (mark && mark.upTo > described.last_seq) this.#marks.set(room.name, null);
+    else if (mark) room.markUnread(mark);
     return room;
   }
 

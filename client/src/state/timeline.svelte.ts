@@ -123,6 +123,11 @@ export class Timeline {
     this.#ahead = { room, messages };
   }
 
+  /** What was asked for ahead may not hold any more. */
+  dropPrefetched(): void {
+    this.#ahead = null;
+  }
+
   /** Shows a room: at a message, at a place that was left, or at the first unread message. */
   open(room: RoomView, seq: number | null = null, place: Place | null = null): Promise<void> {
     this.#begin(room);
@@ -156,12 +161,6 @@ export class Timeline {
     this.error = null;
     this.#dropIncoming();
     if (this.#dayTimer !== null) clearTimeout(this.#dayTimer);
-  }
-
-  /** Shows nothing, and drops what was asked for ahead: it may not hold any more. */
-  forget(): void {
-    this.close();
-    this.#ahead = null;
   }
 
   /** Loads the page before the first item; does nothing where there is none or one is being loaded. */

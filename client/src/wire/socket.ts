@@ -187,7 +187,7 @@ export class Socket {
     this.#socket = socket;
     socket.onopen = () => socket.send(JSON.stringify(this.#handlers.hello()));
     socket.onmessage = (event: MessageEvent) => this.#socket === socket && this.#arrived(event.data);
-    socket.onclose = (event: CloseEvent) => this.#socket === socket && this.#closed(event.code);
+    socket.onclose = (event: CloseEvent) => this.#socket === socket && this.#closed(socket, event.code);
     this.#watch(OPENING_MS, () => this.#lost(CLOSE_ABNORMAL));
   }
 
@@ -214,10 +214,10 @@ export class Socket {
   }
 
   /** What came before the end is taken before it. */
-  #closed(code: number): void {
+  #closed(socket: WebSocket, code: number): void {
     this.#takeWaiting();
-    // A handler may have stopped the socket.
-    if (this.#socket) this.#lost(code);
+    // A handler may have stopped the link, and begun another one.
+    if (this.#socket === socket) this.#lost(code);
   }
 
   #heard(data: unknown): void {
