@@ -127,7 +127,9 @@ export class App {
   #prefetch(): void {
     const { route } = this.router;
     const last = this.#lastRoom;
-    if (last !== null && (route.view === 'list' || (sameName(route.room, last) && route.seq === null))) this.timeline.prefetch(last);
+    if (last === null) return;
+    const shown = route.view === 'list' ? !this.platform.phone() : sameName(route.room, last) && route.seq === null;
+    if (shown) this.timeline.prefetch(last);
   }
 
   #makeSocket(): Socket {
@@ -260,7 +262,7 @@ export class App {
   }
 
   #welcomed({ user, rooms, online, users, version }: WelcomeData): void {
-    if (this.rooms.wereRestored(rooms)) return this.#reset();
+    if (this.rooms.haveLost(rooms)) return this.#reset(this.rooms.replaced(rooms));
     this.session.told(user);
     this.connection.told(version);
     this.people.told(user);
@@ -269,15 +271,21 @@ export class App {
     this.outbox.resume();
   }
 
-  /** The server was restored from a backup: what follows builds on messages that it does not have. The page begins anew, as if it had been loaded. */
-  #reset(): void {
+  /**
+   * The server was restored from a backup, and the rooms `replaced` are others than they were: what follows builds on messages that
+   * it does not have. The page begins anew, as if it had been loaded.
+   */
+  #reset(replaced: readonly string[] = []): void {
+    const { text, room } = this.search;
     this.#forget();
-    this.outbox.detachEdits();
-    for (const [room, text] of this.editing.endAll()) this.drafts.set(room, [this.drafts.get(room), text].filter(Boolean).join('\n'));
+    this.outbox.restored(replaced);
+    void this.search.query(text, room);
+    for (const [name, edit] of this.editing.endAll()) this.drafts.set(name, [this.drafts.get(name), edit].filter(Boolean).join('\n'));
     this.#socket.restart();
   }
 
   #messageCame(message: Message): void {
+    if (this.rooms.contradictedBy(message)) return this.#reset();
     this.people.stopped(message.sender, message.room);
     this.#show(this.rooms.receive(message), true);
   }

@@ -51,19 +51,20 @@ describe('signing in', () => {
 
 describe('coming back', () => {
   /** What of the room's history a tab asks for before the server has told the rooms. */
-  async function askedAhead(path: string, lastRoom: string | null): Promise<string[]> {
+  async function askedAhead(path: string, lastRoom: string | null, phone = false): Promise<string[]> {
     const server = new FakeServer();
     server.addRoom(room('dispatch'));
     server.silentFor.add('Hello');
     const storage = new MemoryStorage();
     if (lastRoom !== null) storage.setItem(KEYS.lastRoom('Ada'), lastRoom);
-    const { platform } = await open({ server, storage, path });
+    const { platform } = await open({ server, storage, path, phone });
     return platform.requests.filter((request) => request.includes('/chat/history/'));
   }
 
   it('asks for the room that was left while the link is made, and for nothing else', async () => {
     expect(await askedAhead('/room/Dispatch', 'dispatch')).toEqual(['GET /chat/history/dispatch?limit=100']);
     expect(await askedAhead('/', 'dispatch')).toEqual(['GET /chat/history/dispatch?limit=100']);
+    expect(await askedAhead('/', 'dispatch', true)).toEqual([]);
     expect(await askedAhead('/room/general', 'dispatch')).toEqual([]);
     expect(await askedAhead('/room/dispatch/7', 'dispatch')).toEqual([]);
     expect(await askedAhead('/room/general', null)).toEqual([]);
@@ -149,7 +150,8 @@ describe('cut off', () => {
     await vi.advanceTimersByTimeAsync(2_000);
     await idle();
     expect(shown()).toEqual(Array.from({ length: 20 }, (_, index) => `missed ${index + 1}`));
-    expect(platform.socket.of('Hello')[0]?.data.since).toEqual({ general: 20 });
+    // The last of them comes once more, to be compared.
+    expect(platform.socket.of('Hello')[0]?.data.since).toEqual({ general: 19 });
   });
 
   it('for longer than is sent shows the hole page by page', async () => {
@@ -490,6 +492,56 @@ describe('a server that was restored from a backup', () => {
     expect(app.rooms.byName('dispatch')).toMatchObject({ lastSeq: 2, unread: 2 });
   });
 
+  it.each([
+    ['as many messages as before', 'live', 1],
+    ['more messages than before', 'live', 5],
+    ['as many messages as before, of which the page had read', 'read', 1],
+    ['more messages than before, of which the page had read', 'read', 5],
+  ] as const)('is seen by the open room, though that has %s', async (_, how, count) => {
+    const server = new FakeServer();
+    server.post('general', 'kept');
+    if (how === 'read') {
+      server.post('general', 'lost');
+      server.rooms.get('general')!.room.read_seq = 2;
+    }
+    const { shown } = await open({ server });
+    if (how === 'live') server.post('general', 'lost');
+    await idle();
+    expect(shown()).toEqual(['kept', 'lost']);
+    const fresh = Array.from({ length: count }, (_, index) => `new ${index + 1}`);
+    await meanwhile(server, () => {
+      restore(server, 'general', 1);
+      // Later than what was lost.
+      for (const content of fresh) server.post('general', content, { timestamp: 1_800_000_100_000 });
+    });
+    expect(shown()).toEqual(['kept', ...fresh]);
+  });
+
+  it('is seen by a room that is missing, and found anew is what was searched for', async () => {
+    const server = new FakeServer();
+    server.addRoom(room('plan'));
+    const { app, platform } = await open({ server });
+    const { route } = platform;
+    platform.route = (request) => (request.path === '/chat/search' ? json({ messages: [], more: false }) : route(request));
+    await app.search.query('plan');
+    await meanwhile(server, () => void server.rooms.delete('plan'));
+    expect(app.rooms.byName('plan')).toBeNull();
+    expect(app.search).toMatchObject({ text: 'plan', state: 'done' });
+    expect(platform.requests.filter((request) => request.includes('/chat/search'))).toHaveLength(2);
+  });
+
+  it('gets nothing by itself that was written for another room of the name', async () => {
+    const server = new FakeServer();
+    server.addRoom(room('direct-1', { kind: 'direct', members: ['Ada', 'Ben'] }));
+    const { app } = await open({ server });
+    await meanwhile(server, () => {
+      app.outbox.send('direct-1', 'for Ben');
+      server.addRoom(room('direct-1', { kind: 'direct', members: ['Ada', 'Cy'], created: 2_000 }));
+    });
+    expect(server.rooms.get('direct-1')?.messages).toEqual([]);
+    expect(app.outbox.messages).toMatchObject([{ content: 'for Ben', state: 'failed' }]);
+  });
+
   it('is seen by a room of the same name that is another one, however long it is', async () => {
     const { server, shown } = await open();
     server.post('general', 'lost');
@@ -591,7 +643,7 @@ describe('Hello', () => {
     for (const name of ['__proto__', 'constructor']) {
       app.rooms.told(room(name));
       server.addRoom(room(name));
-      server.post(name, 'hi');
+      for (const content of ['hi', 'there']) server.post(name, content);
     }
     await idle();
     expect(Object.entries(app.rooms.since(1000))).toEqual(expect.arrayContaining([['__proto__', 1], ['constructor', 1]]));
@@ -601,7 +653,7 @@ describe('Hello', () => {
     const server = new FakeServer();
     for (let number = 0; number < 1500; number++) server.addRoom(room(`${'名'.repeat(55)}${number}`, { members: undefined }));
     const { platform } = await open({ server });
-    for (const name of server.rooms.keys()) server.post(name, 'hi');
+    for (const name of server.rooms.keys()) for (const content of ['hi', 'there']) server.post(name, content);
     server.cut();
     await vi.advanceTimersByTimeAsync(1000);
     const hello = platform.socket.of('Hello')[0];

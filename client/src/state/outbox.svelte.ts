@@ -56,9 +56,8 @@ function isPending(value: unknown): value is PendingMessage {
   );
 }
 
-function detached({ room, content, created }: PendingMessage): PendingMessage {
-  const error = 'It was to be the new text of a message that may be lost: the server was restored from a backup. It can be sent as a message.';
-  return { id: newReference(), room, content, created, state: 'failed', error };
+function held({ room, content, created }: PendingMessage, why: string): PendingMessage {
+  return { id: newReference(), room, content, created, state: 'failed', error: `${why}: the server was restored from a backup.` };
 }
 
 /** One queue of several, by the times of writing; each keeps its own order, whatever the clock did meanwhile. */
@@ -181,11 +180,17 @@ export class Outbox {
   }
 
   /**
-   * The server was restored from a backup: what edits were to replace is gone, or may be another message. They become
-   * messages of their own, which the user sends or deletes.
+   * The server was restored from a backup: what edits were to replace is gone, or may be another message, and the rooms
+   * `replaced` are others than they were. What is for them is not sent before the user says so, an edit as a message.
    */
-  detachEdits(): void {
-    this.#set(this.messages.map((message) => (message.replaces === undefined ? message : detached(message))));
+  restored(replaced: readonly string[]): void {
+    this.#set(
+      this.messages.map((message) => {
+        if (message.replaces !== undefined) return held(message, 'It was to change a message that may be lost');
+        const room = replaced.some((name) => sameName(name, message.room));
+        return room ? held(message, 'It was written for another room of this name') : message;
+      }),
+    );
   }
 
   /** What is unsent in a room, oldest first. */

@@ -23,6 +23,9 @@ export interface AddressBar {
   replace(path: string, state: unknown): void;
 }
 
+/** A media query: one column, in which list and room are views of their own. */
+export const PHONE = 'max-width: 720px';
+
 export interface Platform {
   fetch: typeof fetch;
   openSocket: (url: string) => WebSocket;
@@ -43,6 +46,8 @@ export interface Platform {
   attended: () => boolean;
   /** Whether the page is not in a background tab. */
   visible: () => boolean;
+  /** Whether there is one column. */
+  phone: () => boolean;
   /** Milliseconds since the Unix epoch, by this machine's clock: for what a person reads. It goes back and jumps when somebody sets it. */
   now: () => number;
   /** Milliseconds since some moment; never goes back: for spans. It may stand still while the machine sleeps. */
@@ -142,6 +147,7 @@ export function browserPlatform(): Platform {
     },
     attended: () => document.visibilityState === 'visible' && document.hasFocus(),
     visible: () => document.visibilityState === 'visible',
+    phone: () => matchMedia(`(${PHONE})`).matches,
     now,
     monotonic,
     afterTask: taskQueue(),

@@ -56,6 +56,8 @@ export class RoomView {
   serverRead: number;
   /** Messages up to here are history or catching up: they make no sound. */
   caughtUpTo: number;
+  /** The newest message that this page had, by which it knows the server's history again. */
+  #newest: { seq: number; timestamp: number } | null = null;
 
   readonly #around: RoomSurroundings;
 
@@ -87,6 +89,21 @@ export class RoomView {
     this.lastActivity = Math.max(this.lastActivity, room.last_timestamp ?? 0);
     this.serverRead = Math.max(this.serverRead, room.read_seq);
     this.readTo(room.read_seq);
+  }
+
+  /** The page has this message, which may be the newest one. */
+  noteNewest({ seq, timestamp }: { seq: number; timestamp: number }): void {
+    if (seq > (this.#newest?.seq ?? 0)) this.#newest = { seq, timestamp };
+  }
+
+  /** Whether this is a message of another history than the one that the page knows: the server was restored from a backup. */
+  contradictedBy({ seq, timestamp }: Message): boolean {
+    return seq === this.#newest?.seq && timestamp !== this.#newest.timestamp;
+  }
+
+  /** From where to catch up: the newest message comes once more, where it is known, so that it can be compared. */
+  get since(): number {
+    return this.log.seen === this.#newest?.seq ? this.log.seen - 1 : this.log.seen;
   }
 
   /** People came. */
@@ -121,6 +138,7 @@ export class RoomView {
   acknowledged(message: Message): Message[] {
     this.lastSeq = Math.max(this.lastSeq, message.seq);
     this.lastActivity = Math.max(this.lastActivity, message.timestamp);
+    this.noteNewest(message);
     return this.#count(this.log.acknowledge(message));
   }
 
@@ -161,6 +179,7 @@ export class RoomView {
 
   #count(fresh: Message[]): Message[] {
     for (const message of fresh) {
+      this.noteNewest(message);
       this.lastSeq = Math.max(this.lastSeq, message.seq);
       this.lastActivity = Math.max(this.lastActivity, message.timestamp);
       if (message.seq <= this.#countedTo || !this.counts(message)) continue;

@@ -177,24 +177,35 @@ export class Rooms {
     this.#handlers.changed();
   }
 
-  /** Whether the server has less than this page knows, or another room of the same name: it was restored from a backup. */
-  wereRestored(rooms: readonly Room[]): boolean {
-    return rooms.some((room) => {
-      const known = this.#byName.get(foldName(room.name));
-      return known !== undefined && (room.last_seq < known.lastSeq || room.created !== known.created);
+  /** Whether the server has less than this page knows: it was restored from a backup. (Or the user left a room elsewhere; then no harm is done.) */
+  haveLost(rooms: readonly Room[]): boolean {
+    const told = new Map(rooms.map((room) => [foldName(room.name), room]));
+    return [...this.#byName].some(([key, known]) => {
+      const room = told.get(key);
+      return !room || room.last_seq < known.lastSeq || room.created !== known.created;
     });
   }
 
-  /** Where to catch up, for `Hello`: rooms in which more arrived than was read. At most `bytes` of JSON; the rest is caught up from the read position, and what is known of that is dropped. */
+  /** Names of those of `rooms` that are others than the ones that this page knows by these names. */
+  replaced(rooms: readonly Room[]): string[] {
+    return rooms.filter((room) => (this.byName(room.name)?.created ?? room.created) !== room.created).map(({ name }) => name);
+  }
+
+  /** Whether a message is of another history than the one that this page knows: the server was restored from a backup. */
+  contradictedBy(message: Message): boolean {
+    return this.byName(message.room)?.contradictedBy(message) ?? false;
+  }
+
+  /** Where to catch up, for `Hello`, except where that is the read position. At most `bytes` of JSON; the rest is caught up from the read position, and what is known of that is dropped. */
   since(bytes: number): Record<string, number> {
     const since: [string, number][] = [];
     let left = bytes;
-    const rooms = [...this.#byName.values()].filter((room) => room.log.seen !== room.serverRead);
+    const rooms = [...this.#byName.values()].filter((room) => room.since !== room.serverRead);
     rooms.sort((a, b) => Number(b === this.current) - Number(a === this.current) || b.lastActivity - a.lastActivity);
     for (const room of rooms) {
       left -= 4 * room.name.length + 24;
       if (left < 0) break;
-      since.push([room.name, room.log.seen]);
+      since.push([room.name, room.since]);
     }
     // A room may be called `__proto__`, which is no name to assign to.
     return Object.fromEntries(since);

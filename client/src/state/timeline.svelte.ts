@@ -396,6 +396,7 @@ export class Timeline {
   #land(room: RoomView, messages: readonly Message[], landing: Landing): void {
     this.#window.reset(messages);
     this.#window.append(room.log.tail);
+    if (this.#window.last === room.lastSeq) for (const message of messages.slice(-1)) room.noteNewest(message);
     const original = landing.kind === 'message' ? this.#window.at(landing.seq)?.replaces : undefined;
     if (original !== undefined) {
       void this.#showOriginal(original);

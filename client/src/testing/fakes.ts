@@ -110,6 +110,7 @@ export class FakePlatform implements Platform {
   readonly requests: string[] = [];
   isAttended = true;
   isVisible = true;
+  isPhone = false;
   route: Route = () => null;
   readonly #channels: FakeChannels;
 
@@ -143,6 +144,7 @@ export class FakePlatform implements Platform {
   openChannel = (): Channel => this.#channels.join();
   attended = (): boolean => this.isAttended;
   visible = (): boolean => this.isVisible;
+  phone = (): boolean => this.isPhone;
   now = (): number => Date.now();
   monotonic = (): number => performance.now();
   random = (): number => 0.5;

@@ -23,11 +23,13 @@ export async function openTab({
   tabStorage = new MemoryStorage(),
   channels = new FakeChannels(),
   signedIn = true,
+  phone = false,
 } = {}) {
   if (signedIn && storage.getItem('melangerie.session') === null) {
     storage.setItem('melangerie.session', JSON.stringify({ token: server.token, user: user('Ada') }));
   }
   const platform = new FakePlatform({ path, storage, tabStorage, channels });
+  platform.isPhone = phone;
   server.serve(platform);
   const app = new App(platform);
   apps.push(app);

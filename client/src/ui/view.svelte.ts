@@ -4,6 +4,7 @@
  */
 import { getContext, setContext, tick } from 'svelte';
 import { MediaQuery } from 'svelte/reactivity';
+import { PHONE } from '../state/platform';
 
 export type Pane = 'members' | 'search';
 
@@ -29,7 +30,7 @@ export class View {
   /** The composer's field, while there is one. */
   composer: HTMLTextAreaElement | null = $state.raw(null);
 
-  readonly #phone = new MediaQuery('max-width: 720px');
+  readonly #phone = new MediaQuery(PHONE);
   readonly #touch = new MediaQuery('pointer: coarse');
   #timer: ReturnType<typeof setTimeout> | undefined;
 
