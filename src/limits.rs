@@ -169,6 +169,8 @@ pub const SECRET_BYTES: usize = 32;
 pub const LISTED_MEMBERS: usize = 100;
 /// Of a list of rooms so many are looked at in one go: two thousand names at most, a fraction of a millisecond.
 pub const ROOMS_AT_A_LOOK: usize = 16;
+/// Of the names in a frame or a path so many are looked up in one go: some ten microseconds.
+pub const NAMES_AT_A_LOOK: usize = 256;
 /// Changes of presence wait this long to go out together; the contract allows a second.
 pub const PRESENCE_DELAY: Duration = Duration::from_millis(500);
 

@@ -263,6 +263,7 @@ fn catching_up_from_the_read_position_and_from_since() {
         missed(json!({"no-such-room-at-all": 3})),
         (vec![], vec![6, 7, 8])
     );
+    assert_eq!(missed(json!({&room: null})), (vec![], vec![6, 7, 8]));
     assert_eq!(missed(json!({&room: 7})), (vec![], vec![8]));
     assert_eq!(missed(json!({&room: 8})), (vec![], vec![]));
     assert_eq!(

@@ -140,16 +140,6 @@ impl Core {
         self.directory.insert(self.room_name(room), room);
     }
 
-    pub fn known_user(&self, name: &str) -> Result<UserId, Error> {
-        let unknown = || {
-            Error::new(
-                Code::UserNotFound,
-                format!("There is no user {}.", shown(name)),
-            )
-        };
-        self.state.find_user(name).ok_or_else(unknown)
-    }
-
     /// The buckets of a user, or none where rates are not limited.
     pub(super) fn buckets_of(&mut self, user: UserId) -> Option<&mut Buckets> {
         if !self.settings.rate_limits {

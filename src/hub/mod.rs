@@ -46,6 +46,7 @@ use crate::store::Reader;
 use core::Core;
 use directory::Directory;
 use queue::Queue;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -178,6 +179,8 @@ impl Hub {
 
     pub fn create_room(&self, claims: &Claims, request: CreateRequest) -> Result<Room, Error> {
         let claims = claims.clone();
+        self.account(&claims)?;
+        let request = self.with_users_found(request)?;
         self.ask(move |core| {
             let user = core.caller(&claims)?;
             let room = core.create_room(user, request)?;
@@ -188,11 +191,44 @@ impl Hub {
     /// The direct room of exactly these people and the caller, and whether it is new.
     pub fn direct_room(&self, claims: &Claims, users: Vec<String>) -> Result<(Room, bool), Error> {
         let claims = claims.clone();
+        self.account(&claims)?;
+        let users = self.find_users(&users)?;
         self.ask(move |core| {
             let user = core.caller(&claims)?;
             let (room, created) = core.direct_room(user, &users)?;
             Ok((core.room_for(room, user), created))
         })
+    }
+
+    fn with_users_found(&self, request: CreateRequest) -> Result<CreateRequest, Error> {
+        let users = request.users.as_deref().unwrap_or_default();
+        Ok(CreateRequest {
+            users: Some(self.find_users(users)?),
+            ..request
+        })
+    }
+
+    /// Those whom the names mean, each once and as first written; `user_not_found` where one means nobody. Found before the hub is
+    /// asked, on the thread of whoever asks: a frame holds ten thousand names, and the hub's thread and queue are everybody's.
+    fn find_users(&self, names: &[String]) -> Result<Vec<String>, Error> {
+        let mut users = BTreeSet::new();
+        for some in names.chunks(limits::NAMES_AT_A_LOOK) {
+            self.read_model.look(|state| {
+                some.iter().try_for_each(|name| {
+                    users.insert(state.user_named(name)?);
+                    Ok::<(), Error>(())
+                })
+            })?;
+        }
+        let users = Vec::from_iter(users);
+        let mut found = Vec::with_capacity(users.len());
+        for some in users.chunks(limits::NAMES_AT_A_LOOK) {
+            let names = |state: &State| {
+                found.extend(some.iter().map(|&user| state.name(user).to_owned()));
+            };
+            self.read_model.look(names);
+        }
+        Ok(found)
     }
 
     pub fn add_user(&self, claims: &Claims, room: &str, added: &str) -> Result<Room, Error> {
@@ -290,6 +326,19 @@ impl Hub {
         ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Those of the rooms that there are: a frame holds thousands of names that mean nothing.
+    fn known_rooms(&self, since: Since) -> Since {
+        let mut known = Since::new();
+        let mut rooms = since.into_iter().peekable();
+        while rooms.peek().is_some() {
+            self.read_model.look(|state| {
+                let some = rooms.by_ref().take(limits::NAMES_AT_A_LOOK);
+                known.extend(some.filter(|(name, _)| state.find_room(name).is_some()));
+            });
+        }
+        known
+    }
+
     /// Lets a connection in. Whatever comes of it, [`Hub::disconnect`] must follow in the end.
     pub fn connect(
         &self,
@@ -299,6 +348,7 @@ impl Hub {
         receiver: Arc<dyn Receiver>,
     ) -> Result<Attached, Error> {
         let claims = claims.clone();
+        let since = since.map(|since| self.known_rooms(since));
         self.ask(move |core| core.connect(connection, &claims, since.as_ref(), receiver))
     }
 
@@ -309,7 +359,7 @@ impl Hub {
     }
 
     /// Passes on a frame, in its turn; what it leads to comes to the connection's receiver. Waits only while the hub's
-    /// queue is full. The error says that the server has stopped taking any.
+    /// queue is full. The error says that the server has stopped taking any, or that a room is to have users who are none.
     pub fn frame(
         &self,
         connection: ConnectionId,
@@ -318,6 +368,10 @@ impl Hub {
         action: UserAction,
         looked_up: LookedUp,
     ) -> Result<(), Error> {
+        let action = match action {
+            UserAction::Create(request) => UserAction::Create(self.with_users_found(request)?),
+            other => other,
+        };
         let frame = Command::Frame {
             connection,
             turn,

@@ -22,7 +22,7 @@ impl Core {
         }
         let mut others = BTreeSet::new();
         for name in request.users.iter().flatten() {
-            others.insert(self.known_user(name)?);
+            others.insert(self.state.user_named(name)?);
         }
         others.remove(&user);
         self.may_write()?;
@@ -39,7 +39,7 @@ impl Core {
     pub fn direct_room(&mut self, user: UserId, users: &[String]) -> Result<(RoomId, bool), Error> {
         let mut people = BTreeSet::from([user]);
         for name in users {
-            people.insert(self.known_user(name)?);
+            people.insert(self.state.user_named(name)?);
         }
         if let Some(room) = self.state.find_direct(&people) {
             return Ok((room, false));
@@ -129,7 +129,7 @@ impl Core {
         if self.state.room(id).kind == RoomKind::Direct {
             return Err(direct_is_fixed());
         }
-        let other = self.known_user(added)?;
+        let other = self.state.user_named(added)?;
         if self.state.room(id).has(other) {
             let message = format!("{} is in the room already.", self.name(other));
             return Err(Error::new(Code::AlreadyMember, message));

@@ -21,7 +21,7 @@ impl Receiver for Deaf {
 }
 
 /// A hub with these users, in `general` since their registration.
-fn hub_with(users: &[&str]) -> Core {
+pub(super) fn hub_with(users: &[&str]) -> Core {
     let state = State::new(1);
     let settings = Settings {
         rate_limits: true,

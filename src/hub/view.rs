@@ -27,6 +27,15 @@ impl State {
         &self.user(user).name
     }
 
+    /// The user of that name, ignoring case.
+    pub fn user_named(&self, name: &str) -> Result<UserId, Error> {
+        let unknown = || {
+            let message = format!("There is no user {}.", shown(name));
+            Error::new(Code::UserNotFound, message)
+        };
+        self.find_user(name).ok_or_else(unknown)
+    }
+
     /// A room that the user may know of: public, or their own.
     pub fn visible_room(&self, user: UserId, name: &str) -> Result<RoomId, Error> {
         match self.find_room(name) {

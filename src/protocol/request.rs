@@ -115,8 +115,22 @@ pub struct HistoryRequest {
 pub struct Hello {
     pub token: String,
     /// Per room the last message that the client has.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "positions")]
     pub since: Option<BTreeMap<String, Seq>>,
+}
+
+/// As everywhere, `null` stands for what is absent.
+fn positions<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<BTreeMap<String, Seq>>, D::Error> {
+    let told: Option<BTreeMap<String, Option<Seq>>> = Option::deserialize(deserializer)?;
+    let known = |told: BTreeMap<_, Option<Seq>>| {
+        let known = told
+            .into_iter()
+            .filter_map(|(room, seq)| Some((room, seq?)));
+        known.collect()
+    };
+    Ok(told.map(known))
 }
 
 /// What a client may ask for over the WebSocket (section 4.2 of the protocol).

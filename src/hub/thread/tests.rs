@@ -1,9 +1,10 @@
 //! The end of the thread: what was handed over before it, behind it, and too late.
 
+use super::super::tests::hub_with;
 use super::super::{Audience, Receiver, SharedFrame};
 use super::*;
 use crate::auth::token::Claims;
-use crate::protocol::{Code, MessageRequest, parse_body};
+use crate::protocol::{Code, CreateRequest, MessageRequest, parse_body};
 use crate::store::{self, Failed, Options, Sink};
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -150,4 +151,49 @@ fn what_is_handed_over_is_answered_before_everybody_is_sent_away() {
     assert_eq!(late.unwrap_err().code, Code::Overloaded);
     let late = hub.report("ann".to_owned(), false, "late".to_owned());
     assert_eq!(late.unwrap_err().code, Code::Overloaded);
+}
+
+/// A hub of which nobody takes commands: what it answers it answers on the caller's thread.
+fn stalled(state: State) -> Hub {
+    let home = tempfile::tempdir().unwrap();
+    let opened = store::open(home.path(), Options::default(), 1).unwrap();
+    Hub {
+        queue: Arc::new(Queue::new(8)),
+        directory: Arc::new(Directory::of(&state)),
+        reader: opened.store.reader(),
+        read_model: ReadModel::new(state),
+        settings: Settings {
+            rate_limits: true,
+            registration_closed: false,
+        },
+        connections: Arc::new(AtomicU64::new(1)),
+    }
+}
+
+#[test]
+fn users_are_found_before_a_room_waits_for_the_hub() {
+    let hub = stalled(hub_with(&["Ann"]).state);
+    let create = |users: Vec<&str>| {
+        let body = serde_json::json!({"name": "crowd", "users": users});
+        let request: CreateRequest = parse_body(body.to_string().as_bytes()).unwrap();
+        let turn = Arc::<super::super::Turns>::default().take();
+        let action = UserAction::Create(request);
+        hub.frame(CONNECTION, turn, None, action, LookedUp::default())
+    };
+    let mut many = vec!["ann"; 10_000];
+    create(many.clone()).unwrap();
+    many.push("nobody");
+    assert_eq!(create(many).unwrap_err().code, Code::UserNotFound);
+    let mut taken = Vec::new();
+    hub.queue.take_all(&mut taken, None);
+    let [
+        Command::Frame {
+            action: UserAction::Create(request),
+            ..
+        },
+    ] = &taken[..]
+    else {
+        panic!("only the first waits");
+    };
+    assert_eq!(request.users.as_deref(), Some(&["Ann".to_owned()][..]));
 }
