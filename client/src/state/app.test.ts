@@ -154,6 +154,29 @@ describe('cut off', () => {
     expect(platform.socket.of('Hello')[0]?.data.since).toEqual({ general: 19 });
   });
 
+  it.each([['', 0], [', having scrolled up', 300]])('while another device read and answered%s shows all of it', async (_, before) => {
+    const server = new FakeServer();
+    const earlier = Array.from({ length: before }, (_, index) => `before ${index + 1}`);
+    for (const content of earlier) server.post('general', content);
+    server.rooms.get('general')!.room.read_seq = before;
+    const { app, shown } = await open({ server, path: before > 0 ? '/room/general/50' : '/room/general' });
+    if (before === 0) server.post('general', 'seen');
+    await idle();
+    server.reachable = false;
+    server.cut();
+    for (const content of ['missed', 'missed too']) server.post('general', content);
+    const { seq } = server.post('general', 'my answer', { sender: 'Ada' });
+    server.rooms.get('general')!.room.read_seq = seq;
+    server.reachable = true;
+    await vi.advanceTimersByTimeAsync(2_000);
+    await idle();
+    for (let page = 0; page < 10 && app.timeline.detached; page++) await app.timeline.loadNewer();
+    await idle();
+    expect(shown().slice(-4)).toEqual([...(before > 0 ? ['before 300'] : ['seen']), 'missed', 'missed too', 'my answer']);
+    expect(app.rooms.byName('general')).toMatchObject({ unread: 0, lastSeq: seq });
+    expect(app.timeline.detached).toBe(false);
+  });
+
   it('for longer than is sent shows the hole page by page', async () => {
     const { app, server, shown } = await open();
     server.reachable = false;

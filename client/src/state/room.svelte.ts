@@ -101,7 +101,10 @@ export class RoomView {
     return seq === this.#newest?.seq && timestamp !== this.#newest.timestamp;
   }
 
-  /** From where to catch up: the newest message comes once more, where it is known, so that it can be compared. */
+  /**
+   * From where to catch up. The newest message that the page has comes once more, so that it can be compared; and what another
+   * device of the user read meanwhile comes too, which it would not from the read position.
+   */
   get since(): number {
     return this.log.seen === this.#newest?.seq ? this.log.seen - 1 : this.log.seen;
   }
