@@ -176,7 +176,7 @@ impl Office {
     pub fn last_seqs(&self) -> BTreeMap<String, Seq> {
         let rooms = self.state.rooms();
         rooms
-            .map(|(_, room)| (room.name.clone(), room.last_seq))
+            .map(|(_, room)| (room.name.to_string(), room.last_seq))
             .collect()
     }
 

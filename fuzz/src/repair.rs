@@ -77,7 +77,7 @@ pub fn check(data: &[u8]) {
     }
     for (_, room) in state.rooms() {
         for seq in 1..=room.last_seq {
-            let at = (room.name.clone(), seq);
+            let at = (room.name.to_string(), seq);
             assert!(found.contains_key(&at), "{at:?} has a message");
         }
     }

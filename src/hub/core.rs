@@ -222,7 +222,7 @@ impl Core {
     /// The message by which a room announces what happens to it.
     pub fn announcement(&self, room: RoomId, event: RoomEvent) -> Message {
         let (name, seq) = (
-            self.state.room(room).name.clone(),
+            self.room_name(room).to_owned(),
             self.state.room(room).last_seq + 1,
         );
         self.announce(name, seq, event)

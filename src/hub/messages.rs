@@ -121,7 +121,7 @@ impl Core {
         let seq = self.state.advance(room, replaces);
         let timestamp = self.now.millis;
         let message = Message {
-            room: self.state.room(room).name.clone(),
+            room: self.room_name(room).to_owned(),
             seq,
             sender: self.name(user).to_owned(),
             content: request.content,
@@ -171,7 +171,7 @@ impl Core {
             return Ok((id, stands));
         }
         self.may_write()?;
-        let room = target.name.clone();
+        let room = target.name.to_string();
         let frame = text_frame(
             "Read",
             &ReadPosition {

@@ -162,7 +162,7 @@ impl Core {
 
     fn enter(&mut self, id: RoomId, user: UserId, adder: Option<UserId>, event: RoomEvent) {
         let announcement = self.announcement(id, event);
-        let (room, name) = (self.state.room(id).name.clone(), self.name(user).to_owned());
+        let (room, name) = (self.room_name(id).to_owned(), self.name(user).to_owned());
         self.decide(Event::MembersAdded {
             room: room.clone(),
             users: vec![name.clone()],
@@ -178,7 +178,7 @@ impl Core {
 
     pub fn leave(&mut self, user: UserId, room: &str) -> Result<RoomId, Error> {
         let id = self.own_room(user, room)?;
-        let (name, kind) = (self.state.room(id).name.clone(), self.state.room(id).kind);
+        let (name, kind) = (self.room_name(id).to_owned(), self.state.room(id).kind);
         if name == GENERAL {
             let message = "Everybody is in \"general\"; nobody leaves it.";
             return Err(Error::new(Code::Forbidden, message));

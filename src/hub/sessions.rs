@@ -29,7 +29,8 @@ pub struct Attached {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missed {
     pub log: LogId,
-    pub room: String,
+    /// The room's own: many connections may wait long with thousands of these.
+    pub room: Arc<str>,
     pub after: Seq,
     pub through: Seq,
 }
@@ -79,7 +80,7 @@ impl Core {
             let Some(room) = self.state.find_room(name) else {
                 continue;
             };
-            if *name == self.state.room(room).name {
+            if name == self.room_name(room) {
                 by_room.insert(room, seq);
             } else {
                 by_room.entry(room).or_insert(seq);

@@ -371,6 +371,15 @@ fn what_was_missed_begins_where_the_client_or_the_read_position_says() {
     assert_eq!(connect(&mut core, "eva", 4, since(1_000)), []);
 }
 
+/// Somebody may be in thousands of rooms, and have many connections that read nothing.
+#[test]
+fn what_was_missed_holds_no_copy_of_a_name() {
+    let mut core = hub_with(&["eva", "mira"]);
+    let missed = connect(&mut core, "eva", 1, None);
+    let general = core.state.find_room(GENERAL).unwrap();
+    assert!(Arc::ptr_eq(&missed[0].room, &core.state.room(general).name));
+}
+
 #[test]
 fn a_new_generation_ends_tokens_and_connections() {
     let mut core = hub_with(&["eva"]);

@@ -66,7 +66,7 @@ impl State {
         };
         let members = (few && (room.is_public() || room.has(user))).then(names);
         Room {
-            name: room.name.clone(),
+            name: room.name.to_string(),
             kind: room.kind,
             topic: room.topic.clone(),
             member_count: room.members.len(),

@@ -72,7 +72,7 @@ impl State {
     fn record_of(&self, room: &Room) -> RoomRecord {
         let member = |(&user, &read)| (self.user(user).name.clone(), read);
         RoomRecord {
-            name: room.name.clone(),
+            name: room.name.to_string(),
             kind: room.kind,
             topic: room.topic.clone(),
             creator: room.creator.clone(),

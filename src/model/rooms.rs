@@ -10,7 +10,8 @@ pub const GENERAL: &str = "general";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
-    pub name: String,
+    /// Shared with all who have to say it later, so that they hold no copy.
+    pub name: Arc<str>,
     pub kind: RoomKind,
     pub topic: String,
     pub creator: String,
@@ -47,7 +48,7 @@ impl Eq for Shown {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readable {
     pub log: LogId,
-    pub name: String,
+    pub name: Arc<str>,
     pub last_seq: Seq,
     pub replaced: Arc<Replaced>,
 }
@@ -58,7 +59,7 @@ pub type Replaced = BTreeMap<Seq, Seq>;
 impl Room {
     pub fn new(name: &str, kind: RoomKind, creator: &str, created: Millis) -> Room {
         Room {
-            name: name.to_owned(),
+            name: name.into(),
             kind,
             topic: String::new(),
             creator: creator.to_owned(),

@@ -9,6 +9,7 @@ use crate::log::Log;
 use crate::protocol::{Error, Frame, Gap, Pieces, Seq, WelcomeFrame, text_frame};
 use crate::store::{Lines, Reader};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 pub struct CatchUp {
     reader: Reader,
@@ -23,7 +24,7 @@ pub struct CatchUp {
 
 /// The room that is being read.
 struct Current {
-    room: String,
+    room: Arc<str>,
     /// The last message that was sent, or what the peer had before.
     sent: Seq,
     through: Seq,

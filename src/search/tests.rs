@@ -144,7 +144,7 @@ impl Office {
 fn rooms(logs: &[LogId]) -> Vec<Readable> {
     let room = |&log| Readable {
         log,
-        name: String::new(),
+        name: "".into(),
         last_seq: Seq::MAX,
         replaced: Default::default(),
     };

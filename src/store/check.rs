@@ -371,7 +371,7 @@ impl Check<'_> {
 
 fn room_name(state: &State, log: LogId) -> Option<String> {
     match log {
-        LogId::Room(RoomId(id)) => Some(state.room(RoomId(id)).name.clone()),
+        LogId::Room(RoomId(id)) => Some(state.room(RoomId(id)).name.to_string()),
         LogId::Reports => None,
     }
 }

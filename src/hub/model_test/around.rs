@@ -339,7 +339,9 @@ impl Around {
         let attached = attached.expect("the token is alive");
         let missed = self.world.connect(who, connection, &since);
         let told = attached.missed.into_iter();
-        let told: Vec<_> = told.map(|m| (m.room, m.after, m.through)).collect();
+        let told: Vec<_> = told
+            .map(|m| (m.room.to_string(), m.after, m.through))
+            .collect();
         assert_eq!(told, missed);
         let welcome = attached.welcome.into_pieces().into_bytes();
         let welcome = &payload(&Frame::raw(&welcome))["data"];

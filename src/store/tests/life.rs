@@ -229,18 +229,18 @@ impl Person {
                 generation: self.history.states.len() as u32,
             },
             6 if place > 0 => Event::MembersAdded {
-                room: room.name.clone(),
+                room: room.name.to_string(),
                 users: vec![user(someone)],
                 announcement: announce("somebody was added"),
             },
             7 if place > 0 => Event::MemberLeft {
-                room: room.name.clone(),
+                room: room.name.to_string(),
                 user: user(someone),
                 announcement: announce("somebody left"),
             },
             // Every event changes something, so that the state tells how many happened.
             8..=10 if read.is_some_and(|read| read < room.last_seq) => Event::Read {
-                room: room.name.clone(),
+                room: room.name.to_string(),
                 user: user(someone),
                 seq: room.last_seq,
             },

@@ -143,8 +143,8 @@ fn heal(disk: &MemoryDisk, name: &str, what: &str, people: &[&str]) -> Outcome {
         let lines = all_lines(&reader, LogId::Room(id));
         for (seq, line) in (1..).zip(lines) {
             let message: Message = serde_json::from_str(&line).unwrap();
-            assert_eq!((message.seq, &message.room), (seq, &room.name), "{what}");
-            found.insert((room.name.clone(), seq), line);
+            assert_eq!((message.seq, &*message.room), (seq, &*room.name), "{what}");
+            found.insert((room.name.to_string(), seq), line);
         }
     }
     all_lines(&reader, LogId::Reports);
