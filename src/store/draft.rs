@@ -375,33 +375,48 @@ impl Draft {
             RoomKind::Direct
         };
         for message in &lines {
-            self.ensure_member(room, &message.sender, message.seq);
             match &message.event {
-                Some(RoomEvent::Created { user, users }) => {
+                Some(RoomEvent::Created { user, .. }) => {
                     self.record(room).creator.clone_from(user);
-                    for user in users.iter().chain([user]) {
-                        self.ensure_member(room, user, message.seq);
-                    }
                 }
-                Some(RoomEvent::Joined { user }) => {
-                    kind = RoomKind::Public;
-                    self.ensure_member(room, user, message.seq);
-                }
-                Some(RoomEvent::Added { user, users }) => {
-                    for user in users.iter().chain([user]) {
-                        self.ensure_member(room, user, message.seq);
-                    }
-                }
-                Some(RoomEvent::Left { user }) => {
-                    self.record(room).members.remove(user);
-                }
-                None => {}
+                Some(RoomEvent::Joined { .. }) => kind = RoomKind::Public,
+                _ => {}
             }
+            self.learn_members(room, message);
         }
         if self.record(room).name == GENERAL {
             kind = RoomKind::Public;
         }
         self.record(room).kind = kind;
+    }
+
+    /// Learns who is in a room from those of its messages that its record does not include.
+    pub fn learn_beyond(&mut self, room: RoomId) {
+        let log = self.log(LogId::Room(room));
+        let beyond = log.lines.range(log.folded.saturating_add(1)..);
+        let lines: Vec<Message> = beyond
+            .filter_map(|(_, json)| serde_json::from_slice(json).ok())
+            .collect();
+        for message in &lines {
+            self.learn_members(room, message);
+        }
+    }
+
+    /// Who is in a room by one of its messages.
+    fn learn_members(&mut self, room: RoomId, message: &Message) {
+        self.ensure_member(room, &message.sender, message.seq);
+        match &message.event {
+            Some(RoomEvent::Created { user, users } | RoomEvent::Added { user, users }) => {
+                for user in users.iter().chain([user]) {
+                    self.ensure_member(room, user, message.seq);
+                }
+            }
+            Some(RoomEvent::Joined { user }) => self.ensure_member(room, user, message.seq),
+            Some(RoomEvent::Left { user }) => {
+                self.record(room).members.remove(user);
+            }
+            None => {}
+        }
     }
 
     /// Which texts were replaced: by messages that are there, and by none that is lost.

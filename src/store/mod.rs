@@ -31,6 +31,7 @@ mod salvage;
 mod secret;
 mod segments;
 mod snapshot;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod torn;

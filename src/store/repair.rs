@@ -31,6 +31,7 @@ pub fn repair(disk: &dyn Disk, means: &mut Means) -> Result<Vec<String>, OpenErr
         mut draft,
         mut losses,
         lost_events,
+        lost_journals,
         last_journal,
         first_user,
         ..
@@ -54,7 +55,8 @@ pub fn repair(disk: &dyn Disk, means: &mut Means) -> Result<Vec<String>, OpenErr
             beyond.sum::<u64>()
         })
         .sum();
-    tell_unknown(lost_events.saturating_sub(accounted), &mut losses);
+    let unknown = lost_events.saturating_sub(accounted);
+    tell_unknown(unknown, lost_journals, &mut losses);
     find_administrator(&mut draft, first_user.as_deref(), &mut losses);
     give_passwords(&mut draft, means, &mut losses)?;
     write(disk, &draft, last_journal + 1, means)?;
@@ -132,19 +134,19 @@ fn tell_lost(draft: &Draft, lost: &[(LogId, Vec<(Seq, Seq)>)], losses: &mut Vec<
     }
 }
 
-fn tell_unknown(count: u64, losses: &mut Vec<String>) {
-    if count > 0 {
-        let (are, they) = match count {
-            1 => ("is", "it was"),
-            _ => ("are", "they were"),
-        };
-        losses.push(format!(
-            "At least {} {are} lost of which nobody can tell what {they}: the last messages of a room, a new account, \
-             room or member, a password, a read position. If somebody had just changed a password or signed out everywhere, they \
-             should do so again.",
-            counted(count, "event")
-        ));
-    }
+/// `maybe`: whether there may be some where none can be counted.
+fn tell_unknown(count: u64, maybe: bool, losses: &mut Vec<String>) {
+    let (events, they) = match count {
+        0 if !maybe => return,
+        0 => ("Events may be".to_owned(), "they were"),
+        1 => ("At least 1 event is".to_owned(), "it was"),
+        _ => (format!("At least {count} events are"), "they were"),
+    };
+    losses.push(format!(
+        "{events} lost of which nobody can tell what {they}: the last messages of a room, a new account, room or member, \
+         a password, a read position. If somebody had just changed a password or signed out everywhere, they should do so \
+         again."
+    ));
 }
 
 /// The first account is the administrator's.

@@ -10,6 +10,7 @@ use super::journal::{self, Header};
 use super::line;
 use super::segments::{self, Segment};
 use super::snapshot::{self, Snapshot};
+use super::spare::Spare;
 use crate::model::{Event, GENERAL, LogId, RoomId};
 use crate::protocol::{Message, Millis, Report, RoomEvent, Seq};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,11 +21,11 @@ pub struct Salvage {
     pub draft: Draft,
     /// Each a sentence.
     pub losses: Vec<String>,
-    /// Lines that stand where they do not count, left by an interrupted checkpoint or in another room's file: by room's
-    /// name and `seq`, with their file.
-    spare: BTreeMap<(String, Seq), (Vec<u8>, String)>,
+    spare: Spare,
     /// Events that cannot be read.
     pub lost_events: u64,
+    /// Whether there may be more of them, in journals that are missing.
+    pub lost_journals: bool,
     /// The last journal that there is.
     pub last_journal: u64,
     /// Who joined `general` first.
@@ -55,8 +56,9 @@ pub fn salvage(disk: &dyn Disk) -> Result<Salvage, OpenError> {
     let mut salvage = Salvage {
         draft: Draft::default(),
         losses: Vec::new(),
-        spare: BTreeMap::new(),
+        spare: Spare::default(),
         lost_events: 0,
+        lost_journals: false,
         last_journal: 0,
         first_user: None,
     };
@@ -77,7 +79,7 @@ pub fn salvage(disk: &dyn Disk) -> Result<Salvage, OpenError> {
         }
     };
     salvage.take_journals(disk, first_journal)?;
-    salvage.use_spare();
+    salvage.take_spare(disk)?;
     salvage.first_user = salvage.find_first_user(disk)?;
     Ok(salvage)
 }
@@ -239,15 +241,17 @@ impl Salvage {
                 continue;
             }
             for line in whole_lines(&content, log) {
+                let place = Place {
+                    file: &file,
+                    line: line.number,
+                };
                 if line.room == own_room && (!recorded || line.seq <= draft.last) {
-                    let place = Place {
-                        file: &file,
-                        line: line.number,
-                    };
                     draft.add(line.seq, &line.json, place);
-                } else if let Some(room) = line.room {
-                    let spare = (line.json, file.clone());
-                    self.spare.insert((room, line.seq), spare);
+                } else {
+                    let is_own = own_room.is_none() || line.room == own_room;
+                    let segment = is_own.then_some(first);
+                    self.spare
+                        .put(line.room, line.seq, line.json, place, segment);
                 }
             }
         }
@@ -280,14 +284,15 @@ impl Salvage {
             }
             let name = journal::file(number);
             self.losses.push(match missing {
-                1 => format!("{name} is missing, and what happened in it lost."),
+                1 => format!(
+                    "{name} is missing, and what happened in it lost but for what other files hold."
+                ),
                 more => format!(
-                    "{name} and the {} after it are missing, and what happened in them lost.",
+                    "{name} and the {} after it are missing, and what happened in them lost but for what other files hold.",
                     more - 1
                 ),
             });
-            // At least.
-            self.lost_events += 1;
+            self.lost_journals = true;
         }
         drop_void(&mut journals, &self.draft);
         for log in self.draft.logs.values_mut() {
@@ -422,20 +427,25 @@ impl Salvage {
         })
     }
 
-    /// What is lost where it belongs may stand elsewhere.
-    fn use_spare(&mut self) {
-        for ((room, seq), (json, file)) in std::mem::take(&mut self.spare) {
-            if let Some(room) = self.draft.find_room(&room) {
-                let log = self.draft.log(LogId::Room(room));
-                if seq <= log.last {
-                    let place = Place {
-                        file: &file,
-                        line: 0,
-                    };
-                    log.add(seq, &json, place);
-                }
+    /// What is lost where it belongs may stand elsewhere. A room that neither state nor journals know is what its
+    /// messages tell.
+    fn take_spare(&mut self, disk: &dyn Disk) -> Result<(), OpenError> {
+        for log in segments::logs(disk)? {
+            // With no greater a number than its directory has: what an interrupted repair writes replaces no room's file
+            // that was not written anew before.
+            if let LogId::Room(id) = log
+                && id.0 as usize >= self.draft.rooms.len()
+                && let Some(name) = self.name_in_files(disk, id)?
+            {
+                self.draft.rooms.push(DraftRoom::unknown(&name));
             }
         }
+        let taken = std::mem::take(&mut self.spare).give(&mut self.draft, &mut self.losses);
+        if !self.lost_journals {
+            // The lines that cannot be read were these.
+            self.lost_events = self.lost_events.saturating_sub(taken);
+        }
+        Ok(())
     }
 }
 

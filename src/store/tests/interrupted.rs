@@ -3,7 +3,7 @@
 
 use super::double::*;
 use super::power::{Effort, Model, Random};
-use super::repairs::{check, damage, directory, repair, try_repair};
+use super::repairs::{check, damage, directory, repair, try_repair, with_older_state};
 use super::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -30,6 +30,7 @@ fn damaged() -> Vec<(&'static str, MemoryDisk)> {
         ("a room", room),
         ("no state.json", gone),
         ("a segment removed", segment),
+        ("an older state.json", with_older_state()),
         (
             "no state.json, and who is in a room is in the journal",
             members,

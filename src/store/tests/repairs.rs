@@ -2,6 +2,7 @@
 
 use super::double::*;
 use super::*;
+use crate::model::RoomId;
 use crate::protocol::RoomEvent;
 use std::collections::BTreeMap;
 
@@ -49,6 +50,16 @@ fn joined(state: &State, name: &str) -> Event {
         announcement.event = Some(RoomEvent::Joined { user: name.into() });
     }
     event
+}
+
+/// All of [`directory`] is folded, and in the place of its `state.json` there is one from before its second life.
+pub fn with_older_state() -> MemoryDisk {
+    let disk = directory();
+    let old = disk.files()[snapshot::FILE].clone();
+    let mut hub = Hub::start(open_disk(Box::new(disk.clone()), small(), 1).unwrap());
+    hub.push_and_wait(&hub.report("slower"));
+    hub.journal.close().unwrap();
+    with(snapshot::FILE, &disk, old)
 }
 
 /// Every line that stands whole in a file: room and `seq`, and its JSON.
@@ -305,6 +316,93 @@ fn two_files_may_be_damaged_at_once() {
                 assert_ne!(heal(&disk, first, &what, &[]), Outcome::Fine, "{what}");
             }
         }
+    }
+}
+
+/// What a `state.json` from before does not know of is taken from the segments: messages, rooms, and who is in them.
+#[test]
+fn nothing_is_dropped_that_an_older_state_does_not_record() {
+    let disk = with_older_state();
+    let outcome = heal(&disk, "journal-000002.jsonl", "older", &EVERYBODY);
+    assert_ne!(outcome, Outcome::Fine);
+    let checked = check(&disk);
+    assert_eq!(
+        checked.found.to_string(),
+        "3 users, 3 rooms, 15 messages, 2 reports, in 8 segments and 1 journal (0 events)"
+    );
+
+    let disk = with_older_state();
+    let losses = repair(&disk).join("\n");
+    for told in [
+        "journal-000002.jsonl and the 1 after it are missing",
+        "rooms/000000/000000001.jsonl has 3 messages that state.json does not record, which are taken.",
+        "rooms/000001/000000005.jsonl has 2 messages that state.json does not record, which are taken.",
+        "rooms/000002/000000001.jsonl has 3 messages that state.json does not record, which are taken.",
+        "reports/000000001.jsonl has 1 report that state.json does not record, which is taken.",
+        "Events may be lost of which nobody can tell what they were",
+    ] {
+        assert!(losses.contains(told), "{told}: {losses}");
+    }
+    assert!(!losses.contains("not taken"), "{losses}");
+}
+
+/// A damaged line costs no more than itself, there as elsewhere.
+#[test]
+fn beyond_the_record_a_damaged_line_is_filled() {
+    let disk = damage(
+        &with_older_state(),
+        "rooms/000001/000000005.jsonl",
+        "young 1",
+    );
+    let losses = repair(&disk);
+    let told = r#"The room "Office" has lost 1 message: 6."#;
+    assert!(
+        losses.iter().any(|loss| loss.starts_with(told)),
+        "{losses:#?}"
+    );
+    let opened = open_disk(Box::new(disk), small(), 1).unwrap();
+    let office = opened.state.find_room("Office").unwrap();
+    let lines = all_lines(&opened.store.reader(), LogId::Room(office));
+    assert!(lines[6].contains("young 2"), "{lines:#?}");
+}
+
+/// Lines of another history, by what the journals say or by a gap before their file, are not made part of this one; and
+/// that is said.
+#[test]
+fn what_does_not_continue_a_room_is_left_and_told() {
+    let office = LogId::Room(RoomId(1));
+    let line = |seq: Seq, content: &str| {
+        let message = message("Office", seq, "Eva", content, None);
+        let mut new = segments::NewLines::default();
+        new.push(&serde_json::to_vec(&message).unwrap(), 7);
+        let other = MemoryDisk::default();
+        segments::write_new(&other, office, &[(seq, new)]).unwrap();
+        other.files()[&segments::file(office, seq)].clone()
+    };
+    for (file, seqs, told) in [
+        (5, 6..=9, "4 readable messages are not taken"),
+        (20, 20..=21, "2 readable messages are not taken"),
+    ] {
+        let disk = directory();
+        let file = segments::file(office, file);
+        let mut content = disk.files().get(&file).cloned().unwrap_or_default();
+        seqs.for_each(|seq| content.extend(line(seq, "of another history")));
+        let disk = damage(&disk, "reports/000000001.jsonl", "slow");
+        if disk.files().contains_key(&file) {
+            disk.put(&file, content, true);
+        } else {
+            disk.add(&file, &content);
+        }
+        let losses = repair(&disk);
+        let told = format!("{file}: {told}");
+        assert!(
+            losses.iter().any(|loss| loss.starts_with(&told)),
+            "{told}: {losses:#?}"
+        );
+        let opened = open_disk(Box::new(disk), small(), 1).unwrap();
+        let lines = all_lines(&opened.store.reader(), office);
+        assert_eq!(lines.len(), 7, "{lines:#?}");
+        assert!(lines[6].contains("young 2"), "{lines:#?}");
     }
 }
 
