@@ -196,6 +196,25 @@ fn a_lost_account_is_signed_in_to_with_the_password_that_is_told() {
     again.say(&server, &room, "back");
 }
 
+/// Whoever puts back a `state.json` from earlier loses no message by a repair.
+#[test]
+fn messages_that_an_older_state_does_not_record_are_kept() {
+    let (launch, ann, _, room) = filled();
+    let state = launch.data_path().join("state.json");
+    let old = std::fs::read(&state).unwrap();
+    assert_eq!(launch.start().stop().code(), Some(0));
+    std::fs::write(&state, old).unwrap();
+    assert_eq!(run(&launch, "check").0, Some(1));
+    let (code, said, errors) = run(&launch, "repair");
+    assert_eq!(code, Some(0), "{said}{errors}");
+    let told = "has 10 messages that state.json does not record, which are taken.";
+    assert!(said.contains(told), "{said}");
+    let server = launch.start();
+    let history = ann.whole_history(&server, &room);
+    assert_eq!(history.len(), 21);
+    assert_eq!(history[20]["content"], "younger 9");
+}
+
 #[test]
 fn a_damaged_secret_is_replaced() {
     let (launch, ann, ..) = filled();
