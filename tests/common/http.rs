@@ -249,6 +249,8 @@ impl Connection {
                 true
             }
             Err(error) if gone(&error) => false,
+            // A process that was stopped and goes on: nothing was read (signal(7)).
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.fill(),
             Err(error) => panic!("nothing came: {error}"),
         }
     }
