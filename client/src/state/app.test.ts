@@ -154,6 +154,41 @@ describe('cut off', () => {
     expect(platform.socket.of('Hello')[0]?.data.since).toEqual({ general: 19 });
   });
 
+  it('while another device read on from what was not read here shows all of it', async () => {
+    const server = new FakeServer();
+    const { app, platform, shown } = await open({ server });
+    for (const content of ['one', 'two']) server.post('general', content);
+    await idle();
+    platform.isAttended = false;
+    server.post('general', 'three');
+    await idle();
+    server.reachable = false;
+    server.cut();
+    for (const content of ['four', 'five']) server.post('general', content);
+    server.rooms.get('general')!.room.read_seq = 5;
+    server.reachable = true;
+    await vi.advanceTimersByTimeAsync(2_000);
+    await idle();
+    expect(shown()).toEqual(['one', 'two', 'three', 'four', 'five']);
+    expect(app.rooms.byName('general')?.unread).toBe(0);
+  });
+
+  it('while another device read, having paged down from a search hit, shows all of it', async () => {
+    const server = new FakeServer();
+    for (let number = 1; number <= 300; number++) server.post('general', `m${number}`);
+    server.rooms.get('general')!.room.read_seq = 300;
+    const { app, shown } = await open({ server, path: '/room/general/50' });
+    while (app.timeline.detached) await app.timeline.loadNewer();
+    server.reachable = false;
+    server.cut();
+    for (const content of ['missed', 'missed too']) server.post('general', content);
+    server.rooms.get('general')!.room.read_seq = 302;
+    server.reachable = true;
+    await vi.advanceTimersByTimeAsync(2_000);
+    await idle();
+    expect(shown().slice(-3)).toEqual(['m300', 'missed', 'missed too']);
+  });
+
   it.each([['', 0], [', having scrolled up', 300]])('while another device read and answered%s shows all of it', async (_, before) => {
     const server = new FakeServer();
     const earlier = Array.from({ length: before }, (_, index) => `before ${index + 1}`);
@@ -540,15 +575,44 @@ describe('a server that was restored from a backup', () => {
     expect(shown()).toEqual(['kept', ...fresh]);
   });
 
-  it('is seen by a room that is missing, and found anew is what was searched for', async () => {
+  it('is not seen by a room that is missing because the user left it on another device', async () => {
     const server = new FakeServer();
     server.addRoom(room('plan'));
+    const { app, platform } = await open({ server });
+    server.post('general', 'oen', { sender: 'Ada' });
+    await idle();
+    const before = platform.sockets.length;
+    await meanwhile(server, () => {
+      app.outbox.send('general', 'one', 1);
+      server.rooms.delete('plan');
+    });
+    expect(platform.sockets).toHaveLength(before + 1);
+    expect(app.outbox.messages).toEqual([]);
+    expect(server.rooms.get('general')?.messages.at(-1)).toMatchObject({ content: 'one', replaces: 1 });
+  });
+
+  it('gets no edit before it is known as one, though it has grown to what it was', async () => {
+    const { app, server, platform, shown } = await open();
+    for (const content of ['one', 'tow']) server.post('general', content, { sender: 'Ada' });
+    await idle();
+    await meanwhile(server, () => {
+      app.outbox.send('general', 'two', 2);
+      restore(server, 'general', 0);
+      for (const content of ['another', 'and another']) server.post('general', content, { sender: 'Ada', timestamp: 1_800_000_100_000 });
+    });
+    expect(platform.sockets.flatMap((socket) => socket.of('Message'))).toEqual([]);
+    expect(shown()).toEqual(['another', 'and another', 'two (failed)']);
+  });
+
+  it('is seen by a direct room that is missing, and found anew is what was searched for', async () => {
+    const server = new FakeServer();
+    server.addRoom(room('direct-1', { kind: 'direct', members: ['Ada', 'Ben'] }));
     const { app, platform } = await open({ server });
     const { route } = platform;
     platform.route = (request) => (request.path === '/chat/search' ? json({ messages: [], more: false }) : route(request));
     await app.search.query('plan');
-    await meanwhile(server, () => void server.rooms.delete('plan'));
-    expect(app.rooms.byName('plan')).toBeNull();
+    await meanwhile(server, () => void server.rooms.delete('direct-1'));
+    expect(app.rooms.byName('direct-1')).toBeNull();
     expect(app.search).toMatchObject({ text: 'plan', state: 'done' });
     expect(platform.requests.filter((request) => request.includes('/chat/search'))).toHaveLength(2);
   });

@@ -193,6 +193,11 @@ export class Outbox {
     );
   }
 
+  /** Whether an edit waits. */
+  get hasEdits(): boolean {
+    return this.messages.some(({ replaces }) => replaces !== undefined);
+  }
+
   /** What is unsent in a room, oldest first. */
   pendingIn(room: string): PendingMessage[] {
     return this.messages.filter((message) => sameName(message.room, room));

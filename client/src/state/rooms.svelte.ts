@@ -177,12 +177,13 @@ export class Rooms {
     this.#handlers.changed();
   }
 
-  /** Whether the server has less than this page knows: it was restored from a backup. (Or the user left a room elsewhere; then no harm is done.) */
+  /** Whether the server has less than this page knows: it was restored from a backup. Other rooms than direct ones may have been left elsewhere. */
   haveLost(rooms: readonly Room[]): boolean {
     const told = new Map(rooms.map((room) => [foldName(room.name), room]));
     return [...this.#byName].some(([key, known]) => {
       const room = told.get(key);
-      return !room || room.last_seq < known.lastSeq || room.created !== known.created;
+      if (!room) return known.kind === 'direct';
+      return room.last_seq < known.lastSeq || room.created !== known.created;
     });
   }
 
@@ -196,11 +197,11 @@ export class Rooms {
     return this.byName(message.room)?.contradictedBy(message) ?? false;
   }
 
-  /** Where to catch up, for `Hello`, except where that is the read position. At most `bytes` of JSON; the rest is caught up from the read position, and what is known of that is dropped. */
+  /** Where to catch up, for `Hello`, except where that is the read position, which another device may move on: not of the open room. At most `bytes` of JSON; the rest is caught up from the read position, and what is known of that is dropped. */
   since(bytes: number): Record<string, number> {
     const since: [string, number][] = [];
     let left = bytes;
-    const rooms = [...this.#byName.values()].filter((room) => room.since !== room.serverRead);
+    const rooms = [...this.#byName.values()].filter((room) => room === this.current || room.since !== room.serverRead);
     rooms.sort((a, b) => Number(b === this.current) - Number(a === this.current) || b.lastActivity - a.lastActivity);
     for (const room of rooms) {
       left -= 4 * room.name.length + 24;

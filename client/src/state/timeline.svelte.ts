@@ -396,7 +396,6 @@ export class Timeline {
   #land(room: RoomView, messages: readonly Message[], landing: Landing): void {
     this.#window.reset(messages);
     this.#window.append(room.log.tail);
-    if (this.#window.last === room.lastSeq) for (const message of messages.slice(-1)) room.noteNewest(message);
     const original = landing.kind === 'message' ? this.#window.at(landing.seq)?.replaces : undefined;
     if (original !== undefined) {
       void this.#showOriginal(original);
@@ -460,6 +459,8 @@ export class Timeline {
   #rebuild(): void {
     const room = this.#room;
     if (!room) return;
+    const last = this.#window.at(room.lastSeq);
+    if (last) room.noteNewest(last);
     this.reachedStart = this.#window.length === 0 ? room.lastSeq === 0 : this.#window.first === 1;
     this.detached = this.#window.last < room.log.seen;
     // Where nothing could be loaded, what is unsent is still there to be seen.
