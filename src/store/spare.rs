@@ -9,7 +9,7 @@ use super::draft::{Draft, Place};
 use crate::limits;
 use crate::model::LogId;
 use crate::protocol::Seq;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// By room's name, which reports have none of, and `seq`.
 #[derive(Default)]
@@ -98,21 +98,18 @@ fn give_to(
     };
     let parts = draft.log(log);
     // What says other than the journals is of another history, and so is what follows it.
-    let other: BTreeSet<Seq> = lines
-        .iter()
-        .filter(|&(seq, line)| {
-            parts
-                .lines
-                .get(seq)
-                .is_some_and(|known| *known != line.json)
-        })
-        .map(|(&seq, _)| seq)
-        .collect();
+    let differs = |(seq, line): &(&Seq, &SpareLine)| {
+        let known = parts.lines.get(seq);
+        known.is_some_and(|known| *known != line.json)
+    };
+    let foreign_from = lines.iter().find(differs).map(|(&seq, _)| seq);
     let mut grown = false;
     for (seq, line) in &lines {
         let is_beyond = *seq > parts.last;
-        let continues = other.is_empty() && line.from <= parts.last.saturating_add(1);
-        if other.contains(seq) || is_beyond && !continues {
+        let continues = line.from <= parts.last.saturating_add(1);
+        let is_known = parts.lines.get(seq) == Some(&line.json);
+        let is_foreign = foreign_from.is_some_and(|from| *seq >= from) && !is_known;
+        if is_foreign || is_beyond && !continues {
             counted(line, false);
             continue;
         }

@@ -366,19 +366,43 @@ fn beyond_the_record_a_damaged_line_is_filled() {
     assert!(lines[6].contains("young 2"), "{lines:#?}");
 }
 
+/// A segment's line of the second room.
+fn foreign_line(seq: Seq) -> Vec<u8> {
+    let office = LogId::Room(RoomId(1));
+    let message = message("Office", seq, "Eva", "of another history", None);
+    let mut new = segments::NewLines::default();
+    new.push(&serde_json::to_vec(&message).unwrap(), 7);
+    let other = MemoryDisk::default();
+    segments::write_new(&other, office, &[(seq, new)]).unwrap();
+    other.files()[&segments::file(office, seq)].clone()
+}
+
+/// Nor is a hole filled with what follows upon another history.
+#[test]
+fn what_is_lost_is_not_replaced_from_another_history() {
+    let office = LogId::Room(RoomId(1));
+    let disk = damage(&directory(), "journal-000002.jsonl", "young 2");
+    let file = segments::file(office, 5);
+    let mut content = disk.files()[&file].clone();
+    (6..=7).for_each(|seq| content.extend(foreign_line(seq)));
+    disk.put(&file, content, true);
+    let losses = repair(&disk);
+    let told = format!("{file}: 2 readable messages are not taken");
+    assert!(
+        losses.iter().any(|loss| loss.starts_with(&told)),
+        "{losses:#?}"
+    );
+    let opened = open_disk(Box::new(disk), small(), 1).unwrap();
+    let lines = all_lines(&opened.store.reader(), office);
+    assert!(lines[5].contains("young 1"), "{lines:#?}");
+    assert!(!lines.concat().contains("of another history"), "{lines:#?}");
+}
+
 /// Lines of another history, by what the journals say or by a gap before their file, are not made part of this one; and
 /// that is said.
 #[test]
 fn what_does_not_continue_a_room_is_left_and_told() {
     let office = LogId::Room(RoomId(1));
-    let line = |seq: Seq, content: &str| {
-        let message = message("Office", seq, "Eva", content, None);
-        let mut new = segments::NewLines::default();
-        new.push(&serde_json::to_vec(&message).unwrap(), 7);
-        let other = MemoryDisk::default();
-        segments::write_new(&other, office, &[(seq, new)]).unwrap();
-        other.files()[&segments::file(office, seq)].clone()
-    };
     for (file, seqs, told) in [
         (5, 6..=9, "4 readable messages are not taken"),
         (20, 20..=21, "2 readable messages are not taken"),
@@ -386,7 +410,7 @@ fn what_does_not_continue_a_room_is_left_and_told() {
         let disk = directory();
         let file = segments::file(office, file);
         let mut content = disk.files().get(&file).cloned().unwrap_or_default();
-        seqs.for_each(|seq| content.extend(line(seq, "of another history")));
+        seqs.for_each(|seq| content.extend(foreign_line(seq)));
         let disk = damage(&disk, "reports/000000001.jsonl", "slow");
         if disk.files().contains_key(&file) {
             disk.put(&file, content, true);
