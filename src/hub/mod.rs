@@ -32,7 +32,7 @@ pub use effect::{
 pub use messages::{LookedUp, NewMessage, Original, Posted};
 pub use people::UserList;
 pub use read_model::ReadModel;
-pub use sessions::{Attached, Missed, Since, empty_ack};
+pub use sessions::{Attached, Missed, Positions, Since, empty_ack};
 pub use thread::{HubThread, Inbox};
 pub use turns::{Turn, Turns};
 
@@ -46,7 +46,7 @@ use crate::store::Reader;
 use core::Core;
 use directory::Directory;
 use queue::Queue;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -211,24 +211,18 @@ impl Hub {
     /// Those whom the names mean, each once and as first written; `user_not_found` where one means nobody. Found before the hub is
     /// asked, on the thread of whoever asks: a frame holds ten thousand names, and the hub's thread and queue are everybody's.
     fn find_users(&self, names: &[String]) -> Result<Vec<String>, Error> {
-        let mut users = BTreeSet::new();
+        let mut found = BTreeMap::new();
         for some in names.chunks(limits::NAMES_AT_A_LOOK) {
             self.read_model.look(|state| {
                 some.iter().try_for_each(|name| {
-                    users.insert(state.user_named(name)?);
+                    let user = state.user_named(name)?;
+                    let first_written = || state.name(user).to_owned();
+                    found.entry(user).or_insert_with(first_written);
                     Ok::<(), Error>(())
                 })
             })?;
         }
-        let users = Vec::from_iter(users);
-        let mut found = Vec::with_capacity(users.len());
-        for some in users.chunks(limits::NAMES_AT_A_LOOK) {
-            let names = |state: &State| {
-                found.extend(some.iter().map(|&user| state.name(user).to_owned()));
-            };
-            self.read_model.look(names);
-        }
-        Ok(found)
+        Ok(found.into_values().collect())
     }
 
     pub fn add_user(&self, claims: &Claims, room: &str, added: &str) -> Result<Room, Error> {
@@ -326,17 +320,16 @@ impl Hub {
         ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Those of the rooms that there are: a frame holds thousands of names that mean nothing.
-    fn known_rooms(&self, since: Since) -> Since {
-        let mut known = Since::new();
-        let mut rooms = since.into_iter().peekable();
-        while rooms.peek().is_some() {
-            self.read_model.look(|state| {
-                let some = rooms.by_ref().take(limits::NAMES_AT_A_LOOK);
-                known.extend(some.filter(|(name, _)| state.find_room(name).is_some()));
-            });
+    /// As [`Hub::find_users`]: a frame holds thousands of names that mean nothing.
+    fn find_positions(&self, since: Since) -> Positions {
+        let mut positions = Positions::new();
+        let mut since = since.into_iter().peekable();
+        while since.peek().is_some() {
+            let some = since.by_ref().take(limits::NAMES_AT_A_LOOK);
+            self.read_model
+                .look(|state| state.add_positions(some, &mut positions));
         }
-        known
+        positions
     }
 
     /// Lets a connection in. Whatever comes of it, [`Hub::disconnect`] must follow in the end.
@@ -348,7 +341,7 @@ impl Hub {
         receiver: Arc<dyn Receiver>,
     ) -> Result<Attached, Error> {
         let claims = claims.clone();
-        let since = since.map(|since| self.known_rooms(since));
+        let since = since.map(|since| self.find_positions(since));
         self.ask(move |core| core.connect(connection, &claims, since.as_ref(), receiver))
     }
 

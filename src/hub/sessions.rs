@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 /// Per room the last message that a client has.
 pub type Since = BTreeMap<String, Seq>;
+/// The same by the rooms that there are.
+pub type Positions = HashMap<RoomId, Seq>;
 
 /// A connection that was let in: its first frame, and what it missed.
 pub struct Attached {
@@ -40,7 +42,7 @@ impl Core {
         &mut self,
         connection: ConnectionId,
         claims: &Claims,
-        since: Option<&Since>,
+        since: Option<&Positions>,
         receiver: Arc<dyn Receiver>,
     ) -> Result<Attached, Error> {
         let user = self.caller(claims)?;
@@ -53,10 +55,9 @@ impl Core {
             .insert(connection, Session { user, generation });
         self.presence.opened(user, &name);
         let rooms: Vec<RoomId> = self.state.user(user).rooms.iter().copied().collect();
-        let since = since.map(|since| self.since_by_room(since));
         let missed = rooms
             .iter()
-            .filter_map(|&room| self.missed(user, room, since.as_ref()))
+            .filter_map(|&room| self.missed(user, room, since))
             .collect();
         let welcome = self.welcome(user, &rooms);
         self.effect(Effect::Open {
@@ -72,29 +73,7 @@ impl Core {
         })
     }
 
-    /// What a client has, by room: names it made up are left out, and of several forms of a name the exact one counts.
-    /// Each name is looked up once, so that a long list costs its length and not that of the list of rooms as well.
-    fn since_by_room(&self, since: &Since) -> HashMap<RoomId, Seq> {
-        let mut by_room = HashMap::with_capacity(since.len());
-        for (name, &seq) in since {
-            let Some(room) = self.state.find_room(name) else {
-                continue;
-            };
-            if name == self.room_name(room) {
-                by_room.insert(room, seq);
-            } else {
-                by_room.entry(room).or_insert(seq);
-            }
-        }
-        by_room
-    }
-
-    fn missed(
-        &self,
-        user: UserId,
-        id: RoomId,
-        since: Option<&HashMap<RoomId, Seq>>,
-    ) -> Option<Missed> {
+    fn missed(&self, user: UserId, id: RoomId, since: Option<&Positions>) -> Option<Missed> {
         let room = self.state.room(id);
         let told = since.and_then(|since| since.get(&id)).copied();
         let after = told.unwrap_or(room.members[&user]);

@@ -4,7 +4,7 @@ use super::core::{Core, Now};
 use super::directory::Directory;
 use super::effect::{Audience, ConnectionId, Effect, Outcome, Receiver, Reply, SharedFrame};
 use super::messages::{LookedUp, NewMessage};
-use super::{Missed, Settings, Since};
+use super::{Missed, Positions, Settings, Since};
 use crate::auth::token::Claims;
 use crate::limits;
 use crate::model::{GENERAL, LogId, State, UserId};
@@ -76,7 +76,14 @@ fn create(name: &str, kind: RoomKind, users: &[&str]) -> CreateRequest {
     }
 }
 
+pub(super) fn positions(state: &State, since: Since) -> Positions {
+    let mut positions = Positions::new();
+    state.add_positions(since.into_iter(), &mut positions);
+    positions
+}
+
 fn connect(core: &mut Core, name: &str, id: u64, since: Option<Since>) -> Vec<Missed> {
+    let since = since.map(|since| positions(&core.state, since));
     let attached = core
         .connect(
             ConnectionId(id),

@@ -3,10 +3,11 @@
 
 use super::accounts::{Account, Credentials};
 use super::core::{Session, is_alive, shown, signed_out};
+use super::sessions::Positions;
 use crate::auth::token::Claims;
 use crate::limits;
 use crate::model::{LogId, Readable, RoomId, State, UserId};
-use crate::protocol::{Code, Error, ListedRoom, Room};
+use crate::protocol::{Code, Error, ListedRoom, Room, Seq};
 
 impl State {
     /// The user of a token, if it is alive.
@@ -34,6 +35,25 @@ impl State {
             Error::new(Code::UserNotFound, message)
         };
         self.find_user(name).ok_or_else(unknown)
+    }
+
+    /// Adds what a client has: names that it made up are left out, and of several forms of a name the exact one counts. Each
+    /// name is looked up once, so that a long list costs its length and not that of the list of rooms as well.
+    pub fn add_positions(
+        &self,
+        since: impl Iterator<Item = (String, Seq)>,
+        positions: &mut Positions,
+    ) {
+        for (name, seq) in since {
+            let Some(room) = self.find_room(&name) else {
+                continue;
+            };
+            if *name == *self.room(room).name {
+                positions.insert(room, seq);
+            } else {
+                positions.entry(room).or_insert(seq);
+            }
+        }
     }
 
     /// A room that the user may know of: public, or their own.

@@ -488,7 +488,7 @@ impl Outbox {
 }
 
 impl Outbox {
-    /// What a write that began at `began` slept through counts against nothing that waits. Budget how much it was.
+    /// What a write that began at `began` slept through counts against nothing that waits. Returns how much it was.
     fn forgive(&self, began: Instant) -> Duration {
         let nap = nap(began, AGE_CHECK, Instant::now());
         if !nap.is_zero() {

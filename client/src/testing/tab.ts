@@ -15,6 +15,16 @@ export async function idle(): Promise<void> {
   }
 }
 
+/** All links end, something happens, and they are there again. */
+export async function meanwhile(server: FakeServer, happens: () => void): Promise<void> {
+  server.reachable = false;
+  server.cut();
+  happens();
+  server.reachable = true;
+  await vi.advanceTimersByTimeAsync(2_000);
+  await idle();
+}
+
 /** A tab with somebody signed in, at an address. */
 export async function openTab({
   server = new FakeServer(),

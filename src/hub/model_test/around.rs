@@ -13,6 +13,7 @@ use crate::hub::directory::Directory;
 use crate::hub::effect::{Audience, ConnectionId, Effect, Outcome, Receiver, Reply, SharedFrame};
 use crate::hub::people::People;
 use crate::hub::read_model::ReadModel;
+use crate::hub::tests::positions;
 use crate::hub::{LookedUp, NewMessage, Original, Settings, Since};
 use crate::model::{GENERAL, LogId, Readable, RoomId, State, UserId};
 use crate::protocol::{
@@ -326,10 +327,11 @@ impl Around {
         let since: Since = (since.iter())
             .map(|&(room, seq)| (ROOMS[room].to_owned(), seq))
             .collect();
+        let positions = positions(&self.core.state, since.clone());
         let attached = (self.core).connect(
             ConnectionId(connection),
             &claims,
-            Some(&since),
+            Some(&positions),
             Arc::new(Deaf),
         );
         let Ok(who) = who else {

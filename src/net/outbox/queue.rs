@@ -134,7 +134,7 @@ impl Queue {
         }
     }
 
-    /// Budget what the taken frames cost.
+    /// Returns what the taken frames cost.
     pub(super) fn take_into(&mut self, batch: &mut Vec<u8>, shared: &Outboxes) -> Cost {
         let mut taken = Cost::default();
         while let Some(waiting) = self.frames.front() {

@@ -5,6 +5,7 @@ use super::*;
 use crate::model::RoomId;
 use crate::protocol::RoomEvent;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// When a repair's segments are full.
 const FOUR: segments::Full = segments::Full {
@@ -377,23 +378,40 @@ fn foreign_line(seq: Seq) -> Vec<u8> {
     other.files()[&segments::file(office, seq)].clone()
 }
 
+/// The second room's lines after a repair, one of whose files, the one that begins with the message `file`, had such lines too;
+/// `told` is what the repair says of them.
+fn repaired_with_foreign(
+    disk: MemoryDisk,
+    file: Seq,
+    seqs: RangeInclusive<Seq>,
+    told: &str,
+) -> Vec<String> {
+    let office = LogId::Room(RoomId(1));
+    let file = segments::file(office, file);
+    let known = disk.files().get(&file).cloned();
+    let is_new = known.is_none();
+    let mut content = known.unwrap_or_default();
+    seqs.for_each(|seq| content.extend(foreign_line(seq)));
+    if is_new {
+        disk.add(&file, &content);
+    } else {
+        disk.put(&file, content, true);
+    }
+    let losses = repair(&disk);
+    let told = format!("{file}: {told}");
+    assert!(
+        losses.iter().any(|loss| loss.starts_with(&told)),
+        "{told}: {losses:#?}"
+    );
+    let opened = open_disk(Box::new(disk), small(), 1).unwrap();
+    all_lines(&opened.store.reader(), office)
+}
+
 /// Nor is a hole filled with what follows upon another history.
 #[test]
 fn what_is_lost_is_not_replaced_from_another_history() {
-    let office = LogId::Room(RoomId(1));
     let disk = damage(&directory(), "journal-000002.jsonl", "young 2");
-    let file = segments::file(office, 5);
-    let mut content = disk.files()[&file].clone();
-    (6..=7).for_each(|seq| content.extend(foreign_line(seq)));
-    disk.put(&file, content, true);
-    let losses = repair(&disk);
-    let told = format!("{file}: 2 readable messages are not taken");
-    assert!(
-        losses.iter().any(|loss| loss.starts_with(&told)),
-        "{losses:#?}"
-    );
-    let opened = open_disk(Box::new(disk), small(), 1).unwrap();
-    let lines = all_lines(&opened.store.reader(), office);
+    let lines = repaired_with_foreign(disk, 5, 6..=7, "2 readable messages are not taken");
     assert!(lines[5].contains("young 1"), "{lines:#?}");
     assert!(!lines.concat().contains("of another history"), "{lines:#?}");
 }
@@ -402,29 +420,12 @@ fn what_is_lost_is_not_replaced_from_another_history() {
 /// that is said.
 #[test]
 fn what_does_not_continue_a_room_is_left_and_told() {
-    let office = LogId::Room(RoomId(1));
     for (file, seqs, told) in [
         (5, 6..=9, "4 readable messages are not taken"),
         (20, 20..=21, "2 readable messages are not taken"),
     ] {
-        let disk = directory();
-        let file = segments::file(office, file);
-        let mut content = disk.files().get(&file).cloned().unwrap_or_default();
-        seqs.for_each(|seq| content.extend(foreign_line(seq)));
-        let disk = damage(&disk, "reports/000000001.jsonl", "slow");
-        if disk.files().contains_key(&file) {
-            disk.put(&file, content, true);
-        } else {
-            disk.add(&file, &content);
-        }
-        let losses = repair(&disk);
-        let told = format!("{file}: {told}");
-        assert!(
-            losses.iter().any(|loss| loss.starts_with(&told)),
-            "{told}: {losses:#?}"
-        );
-        let opened = open_disk(Box::new(disk), small(), 1).unwrap();
-        let lines = all_lines(&opened.store.reader(), office);
+        let disk = damage(&directory(), "reports/000000001.jsonl", "slow");
+        let lines = repaired_with_foreign(disk, file, seqs, told);
         assert_eq!(lines.len(), 7, "{lines:#?}");
         assert!(lines[6].contains("young 2"), "{lines:#?}");
     }
