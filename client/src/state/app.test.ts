@@ -154,6 +154,29 @@ describe('cut off', () => {
     expect(platform.socket.of('Hello')[0]?.data.since).toEqual({ general: 19 });
   });
 
+  it('a room that is opened meanwhile shows what is written in it, and all of it when the link is back', async () => {
+    const server = new FakeServer();
+    server.addRoom(room('kitchen'));
+    for (const content of ['one', 'two']) server.post('kitchen', content);
+    server.rooms.get('kitchen')!.room.read_seq = 2;
+    const { app, shown } = await open({ server });
+    server.reachable = false;
+    server.cut();
+    app.rooms.open('kitchen');
+    await idle();
+    expect(app.timeline.error).not.toBeNull();
+    app.outbox.send('kitchen', 'mine');
+    await idle();
+    expect(shown()).toEqual(['mine (pending)']);
+    expect(app.timeline.landing).toEqual({ kind: 'bottom' });
+    server.post('kitchen', 'three');
+    server.reachable = true;
+    await vi.advanceTimersByTimeAsync(20_000);
+    await idle();
+    expect(app.timeline.error).toBeNull();
+    expect(shown()).toEqual(['one', 'two', 'three', 'mine']);
+  });
+
   it('while another device read on from what was not read here shows all of it', async () => {
     const server = new FakeServer();
     const { app, platform, shown } = await open({ server });

@@ -463,7 +463,6 @@ export class Timeline {
     if (last) room.noteNewest(last);
     this.reachedStart = this.#window.length === 0 ? room.lastSeq === 0 : this.#window.first === 1;
     this.detached = this.#window.last < room.log.seen;
-    // Where nothing could be loaded, what is unsent is still there to be seen.
     const atEnd = !this.detached || this.#window.length === 0;
     const pending = this.#around.outbox().pendingIn(room.name);
     // Wherever a text was replaced, and whichever came first.
@@ -482,6 +481,12 @@ export class Timeline {
     );
   }
 
+  /** Nothing could be loaded: what the user wrote here is still there to be seen. */
+  #showUnsent(): void {
+    this.#rebuild();
+    this.landing = { kind: 'bottom' };
+  }
+
   async #load<T>(fetch: () => Promise<T>, use: (answer: T) => void, again: () => Promise<void>): Promise<void> {
     const turn = this.#turn;
     try {
@@ -494,6 +499,7 @@ export class Timeline {
       this.loading = this.loadingOlder = this.loadingNewer = false;
       this.error = errorText(error);
       this.#retry = again;
+      if (this.#window.length === 0) this.#showUnsent();
     }
   }
 
