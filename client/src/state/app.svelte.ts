@@ -223,6 +223,8 @@ export class App {
     this.connection.up(up);
     this.people.linked(up);
     if (!up && !this.#socket.ready) this.outbox.pause();
+    // What could not be loaded meanwhile can be now.
+    if (up && this.timeline.error !== null) void this.timeline.retry();
   }
 
   /** What was asked for over a link that ended may be another server's, restored meanwhile. */
@@ -268,8 +270,6 @@ export class App {
     this.people.told(user);
     void this.people.welcome(online, users);
     this.rooms.welcome(rooms);
-    // What could not be loaded over the link that is gone can be now.
-    if (this.timeline.error !== null) void this.timeline.retry();
     // What was missed comes before the answer. It may show that the server was restored, and that an edit is for another message.
     if (this.outbox.hasEdits) void this.#socket.request({ action: 'Ping' }).then(() => this.outbox.resume(), () => undefined);
     else this.outbox.resume();

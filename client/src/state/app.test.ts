@@ -177,6 +177,25 @@ describe('cut off', () => {
     expect(shown()).toEqual(['one', 'two', 'three', 'mine']);
   });
 
+  it('only in doubt, what could not be loaded is loaded when the doubt has proved wrong', async () => {
+    const server = new FakeServer();
+    server.addRoom(room('kitchen'));
+    for (const content of ['one', 'two']) server.post('kitchen', content);
+    server.rooms.get('kitchen')!.room.read_seq = 2;
+    const { app, platform, shown } = await open({ server });
+    server.silentFor.add('Ping');
+    server.reachable = false;
+    await vi.advanceTimersByTimeAsync(4_000);
+    app.rooms.open('kitchen');
+    await idle();
+    expect([app.connection.status, app.timeline.error !== null]).toEqual(['offline', true]);
+    server.reachable = true;
+    platform.socket.receive({ action: 'Presence', data: { online: ['Ben'], offline: [] } });
+    await idle();
+    expect([app.connection.status, app.timeline.error]).toEqual(['online', null]);
+    expect(shown()).toEqual(['one', 'two']);
+  });
+
   it('while another device read on from what was not read here shows all of it', async () => {
     const server = new FakeServer();
     const { app, platform, shown } = await open({ server });

@@ -493,6 +493,8 @@ export class Timeline {
       const answer = await fetch();
       if (turn !== this.#turn) return;
       this.loadingOlder = this.loadingNewer = false;
+      this.error = null;
+      this.#retry = null;
       use(answer);
     } catch (error) {
       if (turn !== this.#turn) return;

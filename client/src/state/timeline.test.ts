@@ -119,6 +119,17 @@ describe('opening', () => {
     expect(asked).toEqual([{ limit: 100 }]);
   });
 
+  it('tells of a failure until something is loaded', async () => {
+    const { timeline, view, shown, breakHistory } = setUp({ last: 1000 });
+    await timeline.open(view);
+    breakHistory(true);
+    await timeline.loadOlder();
+    expect(timeline.error).toBe('No answer.');
+    breakHistory(false);
+    await timeline.loadOlder();
+    expect([timeline.error, shown()[0]]).toEqual([null, 801]);
+  });
+
   describe('asks again where what was asked for ahead', () => {
     it('does not reach back far enough before the unread', async () => {
       const { timeline, view, shown } = setUp({ last: 1000, read: 949 });
